@@ -66,7 +66,9 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str],
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UsageError(f"unknown command '{args[0]}': {instead_of(args[0], COMMANDS)}")
+            is_there = os.access(args[0], os.F_OK)
+            instead = "did you mean heapster fuzz?" if is_there else instead_of(args[0], COMMANDS)
+            raise UsageError(f"unknown command '{args[0]}': {instead}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -20,7 +20,7 @@ from heapster.checkers.blackbox.known_faults import suspected
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.probing import learn
 from heapster.checkers.blackbox.protocol import Mode
-from heapster.checkers.blackbox.recipe import Recipe, read_recipe, shows
+from heapster.checkers.blackbox.recipe import Recipe, read_recipe, shown_as
 from heapster.checkers.blackbox.stepwise import run_trace
 from heapster.checkers.blackbox.target import VERBS
 from heapster.checkers.findings.store import Store
@@ -181,7 +181,7 @@ def test_a_recipe_is_what_a_trace_says() -> None:
 
 
 def test_threads_that_are_run_again_fail_only_if_they_fail(lean: Judge) -> None:
-    assert not shows(lean, Recipe(threads=(2, 200, 1)), "race_crash", learn(lean, None).promises)
+    assert not shown_as(lean, Recipe(threads=(2, 200, 1)), "race_crash", learn(lean, None).promises)
 
 
 def test_what_a_baseline_lists_is_run_again_before_it_is_called_fixed(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from heapster.checkers.fuzz.shrink import asking_for_all, shrink, without
+import pytest
+
+from heapster.checkers.fuzz.shrink import PASSES, SHORTENING, asking_for_all, shrink, without
+from heapster.model.geometry import SIZE_MAX
 from heapster.model.operation import Step
 from heapster.model.trace import format_steps, parse
 
@@ -112,3 +115,11 @@ def test_what_fails_where_memory_is_out_needs_one_block_or_one_call() -> None:
     assert [step.verb for step in filled.trace] == ["malloc", "calloc"]
     gone = parse(f"{many}; free(b7); z = realloc(b7, 48)")
     assert not [*asking_for_all(gone)], "a handle that is gone cannot be had in fewer steps"
+
+
+@pytest.mark.parametrize("last", ["malloc({})", "aligned_alloc(64, {})", "calloc({}, {})", "realloc(b, {})"])
+def test_no_candidate_asks_for_more_than_a_size_can_say(last: str) -> None:
+    trace = parse(f"a = malloc(40); b = malloc(5); c = {last}".replace("{}", str(SIZE_MAX)))
+    for candidates in (*PASSES, *SHORTENING, asking_for_all):
+        for candidate in candidates(trace):
+            assert all(0 <= number <= SIZE_MAX for step in candidate for number in step.numbers), candidate

@@ -25,7 +25,7 @@ CROSS = "aarch64-linux-gnu-gcc"
 USES = {                        # a command that wants the extra
     "prove": "prove layout", "cross-check": "prove layout --cross-check",
     "native": "build --out out --policy best_fit", "exhaust": "exhaust mm.c --calls 2",
-    "races": "races --schedules 3", "cluster": "fuzz sim --seconds 1 --scheduler tcp://127.0.0.1:9",
+    "races": "races --schedules 3", "cluster": "fuzz sim --seconds 3 --seed 1 --scheduler tcp://127.0.0.1:9",
     "report": "report run.json --html page.html", "coverage": "fuzz mm.c --seconds 0.2 --coverage cov"}
 BESIDE = {"cross-check": "prove"}           # an extra that adds to another, and so wants that first
 

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from heapster.checkers.blackbox.confirming import confirm
 from heapster.checkers.blackbox.judge import Judge
-from heapster.checkers.blackbox.recipe import read_recipe, shows
+from heapster.checkers.blackbox.recipe import read_recipe, shown_as
 from heapster.checkers.blackbox.target import ForeignTarget
+from heapster.checkers.blackbox.watched import shown_under
+from heapster.checkers.targets.instrumented import NoInstrumentationError
 from heapster.files import read_json
 from heapster.model.operations import ALIGNING, in_order
 from heapster.model.spec import Promises
@@ -76,8 +79,11 @@ class Baseline:
     def _run_again(self, identity: str, judge: Judge, promises: Promises, standing: BaselineStanding) -> None:
         known = self.known[identity]
         recipe = read_recipe(known.trace)
-        if recipe is not None:
-            again = confirm(judge, lambda other: shows(other, recipe, known.code, promises), brief=known.code in SLOW)
+        if recipe is None:
+            return
+        with suppress(NoInstrumentationError), shown_under(judge, known.code) as seeing:
+            again = confirm(seeing, lambda other: bool(shown_as(other, recipe, known.code, promises)),
+                            brief=known.code in SLOW)
             (standing.accepted if again.times else standing.fixed).append(identity)
 
 

@@ -124,7 +124,7 @@ def from_sources(paths: Sequence[Path], name: str, prefix: str | None, compiler:
     path = paths[0]
     text = path.read_text(errors="replace")
     if not text:
-        raise TargetError(f"{path} is no C source")
+        raise TargetError(f"{path} is empty")
     lab = ("-DDRIVER",) if "mm_init" in text and "DRIVER" in text else ()
     cast = "" if MACHINE & {*told, *compiler.flags} or "mm_init" not in text else _cuts_addresses(
         compiler, [*lab, *told, f"-I{path.parent}", f"-I{LAB_HEADERS}", *compiler.flags, *map(str, paths)])

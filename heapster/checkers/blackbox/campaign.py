@@ -74,7 +74,7 @@ class Campaign:
         self._progress, self._part, self._first = progress, part, tuple(part.of(first))
         self.explainer: Explainer | None = None
         self.guiding = guiding
-        self.noticed: Callable[[Finding], None] = lambda _: None       # told of each, before its line is looked for
+        self.noticed: Callable[[Shown], None] = lambda _: None         # told of each, before its line is looked for
         self._clock = Clock(judge, self._beside)
         self.learnt: Learnt = learn(judge, alignment)
         self.promises = self.learnt.promises
@@ -184,7 +184,7 @@ class Campaign:
 
     def _show(self, shown: Shown) -> None:
         if self.explainer and shown.finding.place is None:
-            self.noticed(shown.finding)
+            self.noticed(shown)
             with self._explaining():
                 shown = shown._replace(finding=self.explainer.explained(shown))
         header = self.judge.header

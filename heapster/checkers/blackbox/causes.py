@@ -171,7 +171,7 @@ def _enlarged(step: Step, more: int) -> Step:
     """The step, asking for so many bytes more if it asks for some."""
     if step.verb not in REQUESTS or REQUESTS[step.verb] != "size":
         return step
-    return step._replace(numbers=(*step.numbers[:-1], step.numbers[-1] + more))
+    return step._replace(numbers=(*step.numbers[:-1], min(step.numbers[-1] + more, NONE)))
 
 
 def _asking_for_all(trace: Trace, outcome: BlackboxRun) -> Trace:

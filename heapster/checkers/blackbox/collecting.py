@@ -1,6 +1,7 @@
 """What the shares of a run find, as it comes: each fault once, and at the end in an order that time has no part in."""
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from heapster.checkers.blackbox.known_faults import Known, KnownFaults
 from heapster.checkers.blackbox.pursuit import Shown
@@ -27,17 +28,25 @@ class Collected:
         self._told: list[ShareFound] = []
         self._shown: dict[str, Finding] = {}            # as it is kept, by the id that its share gave it
         self._far: dict[int, ShareDone] = {}
+        self._noted: dict[int, list[ShareFound]] = {}   # whose lines shares look for, by the share
 
     def hear(self, told: ShareNoticed | ShareFound | ShareSoFar) -> None:
         """Take in what a share tells."""
         if isinstance(told, ShareSoFar):
             self._far[told.part] = told.done
+            self._noted.pop(told.part, None)
             so_far = summed(list(self._far.values()))
             self._progress(so_far.tally, len(self._shown))
             return
         if isinstance(told, ShareNoticed):
-            self._noticed(told.finding)
+            part, shown, _ = told.found
+            self._far[part] = told.done
+            self._noted.setdefault(part, []).append(told.found)
+            self._noticed(shown.finding)
             return
+        self._take(told)
+
+    def _take(self, told: ShareFound) -> None:
         if not any(_is_one(told, other) for other in self._told):
             self._keep(told)
         self._told.append(told)
@@ -46,7 +55,10 @@ class Collected:
         self._shown[told.shown.finding.id] = self._show(told.shown, told.promises)
 
     def all(self, shares: Iterable[ShareDone]) -> ShareDone:
-        """What the shares came to; of those that are interrupted, as far as they have told."""
+        """What the shares came to; of those that are interrupted, as far as they have told.
+
+        What they were looking for the lines of is kept then as it was noticed.
+        """
         ended: list[ShareDone] = []
         try:
             ended.extend(shares)
@@ -55,7 +67,11 @@ class Collected:
             if not ended:
                 raise
             ended[0].interrupted = True
-        return summed(ended)
+        done = summed(ended)
+        if done.interrupted:
+            for found in chain.from_iterable(self._noted.values()):
+                self._take(found)
+        return done
 
     def findings(self) -> list[Finding]:
         """Each fault as the lowest share found it; what was shown of it otherwise is dropped."""

@@ -10,15 +10,15 @@ from contextlib import AbstractContextManager, nullcontext
 from heapster.checkers.blackbox.describe import describe, only_taken
 from heapster.checkers.blackbox.explaining import Explainer
 from heapster.checkers.blackbox.judge import Judge, unpacked
-from heapster.checkers.blackbox.protocol import IN_FULL, LOADS, OBSERVED, Breach, Mode
+from heapster.checkers.blackbox.protocol import IN_FULL, Breach, Mode
 from heapster.checkers.blackbox.pursuit import Shown
 from heapster.checkers.blackbox.shrink import cost, fewer_records
 from heapster.checkers.blackbox.stepwise import BREACH_CODES, BlackboxRun, run_trace, set_promises
+from heapster.checkers.blackbox.watched import HELD
 from heapster.checkers.fuzz.shrink import shrink
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 
-HELD = OBSERVED | LOADS
 SALTS = (0, 0x5a, 0xff)         # what is in memory that nobody wrote, and in the patterns of callers
 DECIDE = frozenset({Breach.READS_UNWRITTEN, Breach.READS_LIVE})
 OPS, LIMIT = 6000, 3000         # of a generated run; ms

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from shlex import quote
 
 from heapster.checkers.blackbox.build import LAB_HEADERS, cache_folder
 from heapster.checkers.blackbox.sanitizing import as_a_shell_says
@@ -48,7 +49,7 @@ def builds(target: ForeignTarget, folder: Path) -> list[str]:
 def running(target: ForeignTarget) -> str:
     """How a program that shows a finding is started."""
     told = "".join(f"{as_a_shell_says(name, value)} " for name, value in target.environment.items())
-    return f"{told}./repro {library(target)}"
+    return f"{told}./repro {quote(library(target))}"
 
 
 def loader(target: ForeignTarget) -> list[str]:

@@ -48,8 +48,16 @@ def read_recipe(lines: Iterable[str]) -> Recipe | None:
     return recipe._replace(trace=trace) if trace or recipe.threads[0] else None
 
 
-def shows(judge: Judge, recipe: Recipe, code: str, promises: Promises) -> bool:
-    """Run it once: whether it fails with the code."""
+def shown_as(judge: Judge, recipe: Recipe, code: str, promises: Promises) -> str:
+    """Run it once, as it showed with that code: the code with which it fails now; empty if it does not."""
+    if recipe.threads[0] or code == LEAK:
+        return code if _grows_or_breaks(judge, recipe, code) else ""
+    found = run_trace(judge, recipe.trace, promises).code
+    return code if found and code in BY_CAUSE else found
+
+
+def _grows_or_breaks(judge: Judge, recipe: Recipe, code: str) -> bool:
+    """Whether what takes threads or rounds fails with the code."""
     threads, _, seed = recipe.threads
     if threads and code.startswith("fork"):
         return still_fails(judge, threads, seed)
@@ -57,7 +65,4 @@ def shows(judge: Judge, recipe: Recipe, code: str, promises: Promises) -> bool:
         return grown(judge, threads, seed) > 0
     if threads:
         return failed(run_threads(judge, *recipe.threads))
-    if code == LEAK:
-        return still_grows(judge, recipe.trace, recipe.repeat)
-    found = run_trace(judge, recipe.trace, promises).code
-    return bool(found) if code in BY_CAUSE else found == code
+    return still_grows(judge, recipe.trace, recipe.repeat)

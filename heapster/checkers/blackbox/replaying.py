@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from heapster.checkers.blackbox.confirming import confirm
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import REMEMBERED, ForeignOptions
 from heapster.checkers.blackbox.probing import learn
-from heapster.checkers.blackbox.recipe import read_recipe, shows
+from heapster.checkers.blackbox.recipe import read_recipe, shown_as
 from heapster.checkers.blackbox.target import ForeignTarget
+from heapster.checkers.blackbox.watched import shown_under
 from heapster.checkers.findings.store import Kept
 from heapster.checkers.targets.opening import resolve
 from heapster.files import read_json
@@ -22,7 +24,7 @@ from heapster.wording import counted
 
 
 def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: Callable[[str], None]) -> int:
-    """Run it again: 1 if it still fails, else 0."""
+    """Run it again: 1 if it still fails, in the way that is kept or in another; else 0."""
     options, _ = remembered(kept)
     target = resolve(options)
     if gdb:
@@ -30,15 +32,28 @@ def replay_foreign(kept: Kept, *, gdb: bool, say: Callable[[str], None], warn: C
     recipe = read_recipe(kept.finding.trace)
     if recipe is None:
         raise TargetError(f"{kept.folder} does not say what to run: fuzz {kept.target} again")
+    code, otherwise = kept.finding.code, Counter[str]()
     with Judge(judge_program(target.bits), target) as judge:
         promises = learn(judge, options.alignment).promises
-        confirmed = confirm(judge, lambda other: shows(other, recipe, kept.finding.code, promises),
-                            brief=kept.finding.code == "hang")
+
+        def fails(other: Judge) -> bool:
+            found = shown_as(other, recipe, code, promises)
+            otherwise.update([found] if found not in ("", code) else [])
+            return found == code
+
+        with shown_under(judge, code) as seeing:
+            confirmed = confirm(seeing, fails, brief=code == "hang")
     for step in kept.finding.trace:
         say(f"    {step}")
-    say(f"{'STILL FAILS' if confirmed.times else 'PASSES'}: {kept.finding.code} {kept.finding.id} on {kept.target}, "
-        f"{confirmed.times} of {counted(confirmed.tries, 'time')}{confirmed.dependence if confirmed.times else ''}")
-    return int(confirmed.times > 0)
+    of_all = f"{{}} of {counted(confirmed.tries, 'time')}"
+    where = f"{code} {kept.finding.id} on {kept.target}"
+    if otherwise and not confirmed.times:
+        ways = ", ".join(f"{found} {of_all.format(times)}" for found, times in otherwise.most_common())
+        say(f"FAILS OTHERWISE: {where}, as {ways}")
+    else:
+        say(f"{'STILL FAILS' if confirmed.times else 'PASSES'}: {where}, {of_all.format(confirmed.times)}"
+            f"{confirmed.dependence if confirmed.times else ''}")
+    return int(confirmed.times > 0 or bool(otherwise))
 
 
 def remembered(kept: Kept) -> tuple[ForeignOptions, dict[str, Any]]:

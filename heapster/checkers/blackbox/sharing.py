@@ -22,7 +22,6 @@ from heapster.checkers.targets.opening import resolve
 from heapster.children import processor_seconds
 from heapster.model.operation import Trace
 from heapster.model.spec import Promises
-from heapster.results import Finding
 
 BETWEEN_LOOKS = 0.5             # seconds of processor time, after which a share tells how far it is
 
@@ -45,9 +44,10 @@ class ShareFound(NamedTuple):
 
 
 class ShareNoticed(NamedTuple):
-    """A finding of a share whose line it begins to look for."""
+    """A finding of a share whose line it begins to look for, and how far the share is."""
 
-    finding: Finding
+    found: ShareFound
+    done: "ShareDone"
 
 
 class ShareSoFar(NamedTuple):
@@ -114,7 +114,8 @@ def campaigned(share: Share, tell: Tell) -> ShareDone:
         campaign = Campaign(judge, options.seconds, options.seed, options.alignment, options.threads, looks.take,
                             share.first, lines=True, guiding=guiding, part=share.part)
         looks.look = lambda: _done(campaign)
-        campaign.noticed = lambda finding: tell(ShareNoticed(finding))
+        campaign.noticed = lambda shown: tell(
+            ShareNoticed(ShareFound(share.part.number, shown, campaign.promises), _done(campaign)))
         try:
             with closing(campaign.found()) as found:
                 for shown in found:

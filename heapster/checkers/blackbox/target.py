@@ -112,8 +112,10 @@ class ForeignTarget:
 def libc() -> ForeignTarget:
     """The allocator of this machine's C library."""
     library = CDLL(LIBC)
+    path = next(words[-1] for line in Path("/proc/self/maps").read_text().splitlines()
+                if (words := line.split())[-1].endswith(f"/{LIBC}"))
     has = [OPERATIONS[verb].symbol for verb in CALLS if hasattr(library, OPERATIONS[verb].symbol)]
-    return ForeignTarget("libc", LIBC, symbols_for("", has), "standard")
+    return ForeignTarget("libc", path, symbols_for("", has), "standard")
 
 
 def from_object(path: Path, name: str, prefix: str | None, source: Path | None = None) -> ForeignTarget:

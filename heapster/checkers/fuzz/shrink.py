@@ -146,7 +146,8 @@ def asking_for_all(trace: Trace) -> Iterator[Trace]:
     before = () if own is None else (Step("malloc", (own,), last.operand),)
     others = sum(live.values())
     if others and last.verb in REQUESTS and (before or last.operand == NO_HANDLE):
-        yield (*before, last._replace(numbers=(*last.numbers[:-1], last.numbers[-1] + others)))
+        if last.numbers[-1] + others <= SIZE_MAX:
+            yield (*before, last._replace(numbers=(*last.numbers[:-1], last.numbers[-1] + others)))
         fresh = max(last.result, last.operand, *live) + 1
         yield (*before, Step("malloc", (others,), fresh), last)
 

@@ -9,6 +9,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from traceback import format_tb
 from typing import IO, Any, NamedTuple, NoReturn
 
 from heapster import children
@@ -120,6 +121,7 @@ def _answer(answer: Callable[[IO[bytes]], Any], writing: int) -> NoReturn:
 
 def _raised(error: Exception) -> Raised:
     words = f"{type(error).__name__}: {error}"
+    error.add_note(f"in a child:\n{''.join(format_tb(error.__traceback__))}")
     try:
         pickle.loads(pickle.dumps(error))       # noqa: S301  what was just written
     except Exception:  # noqa: BLE001  # whatever keeps it from being sent

@@ -8,6 +8,7 @@ native:best_fit. A list has commas between its targets.
 """
 
 import re
+from glob import escape
 from pathlib import Path
 
 from heapster.checkers.targets.kinds import BY_NAME, KINDS, NAMES, TargetKind, is_there
@@ -42,13 +43,23 @@ def parse(text: str) -> Target:
         if is_there(name):
             raise UsageError(f"'{name}' is a file of no kind that is judged: name a shared object (.so), C sources "
                              f"({', '.join(SOURCES)}), a description (.toml), or a folder")
-        raise UsageError(f"unknown target '{name}': {instead_of(name, NAMES)}, or the path of a file or a folder")
+        raise UsageError(f"unknown target '{name}': {_instead(name)}")
     if colon and not kind.settings:
         raise UsageError(f"{name} is {kind.about}, which has no settings: leave out ':{rest}'")
     settings = _settings(text, rest.split(":")) if colon else TargetSettings()
     if lost := [word for word in settings.given if word not in kind.settings]:
         raise UsageError(f"{name} is {kind.about}, which has no {' and '.join(lost)}: leave that out of '{text}'")
     return Target(kind.name, name, settings, (Path(name),) if kind.is_file else ())
+
+
+def _instead(name: str) -> str:
+    """How to mend a name that is none: the file that has it and an ending, or a name that is known."""
+    path = Path(name)
+    files = [str(file) for file in sorted(path.parent.glob(f"{escape(path.name)}.*"))
+             if any(kind.is_file and kind.claims(str(file)) for kind in KINDS)] if path.name else []
+    if files:
+        return f"did you mean {' or '.join(files)}?"
+    return f"{instead_of(name, NAMES)}, or the path of a file or a folder"
 
 
 def is_clearly_target(text: str) -> bool:

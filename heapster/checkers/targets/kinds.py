@@ -15,6 +15,7 @@ from heapster.checkers.targets.target import BUILT_IN, TargetSettings, View
 OURS = TargetSettings._fields
 HEADERS = (".h", ".hpp")
 OTHER_SOURCES = (".rs", *HEADERS)
+UNLINKED = (".o", ".a")
 
 
 class TargetKind(NamedTuple):
@@ -54,7 +55,7 @@ def _holds_sources(name: str) -> bool:
 
 
 def _is_object(name: str) -> bool:
-    return "/" in name or ".so" in name or name.endswith(OTHER_SOURCES) and is_there(name)
+    return "/" in name or ".so" in name or name.endswith((*OTHER_SOURCES, *UNLINKED)) and is_there(name)
 
 
 KINDS = (
