@@ -8,6 +8,7 @@ from heapster.checkers.mutation.few_words_faults import FEW_WORDS_FAULTS
 from heapster.checkers.mutation.hardened_faults import HARDENED_FAULTS
 from heapster.checkers.mutation.hardened_walk_faults import HARDENED_WALK_FAULTS
 from heapster.checkers.mutation.heap_faults import HEAP
+from heapster.checkers.mutation.lock_faults import LOCK_FAULTS
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
 from heapster.checkers.mutation.run_proof_faults import RUN_FAULTS
 from heapster.checkers.mutation.step_faults import STEP_FAULTS
@@ -19,6 +20,7 @@ FAULTS = (
     *HEAP,
     *ANY_HEAP,
     *MAPPED_FAULTS,
+    *LOCK_FAULTS,
     *WALK_FAULTS,
     *STEP_FAULTS,
     *FEW_WORDS_FAULTS,

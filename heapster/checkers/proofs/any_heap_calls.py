@@ -25,6 +25,7 @@ from heapster.checkers.proofs.layout_spec import (
     WORD,
     only,
 )
+from heapster.checkers.proofs.under_lock import LockingThread
 
 MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
 
@@ -72,8 +73,11 @@ def calls_of(heap: AnyHeap) -> list[Any]:
     return [heap.at("calls") + WORD * kind for kind in range(CALL_KINDS)]
 
 
-def check(path: Any, heap: AnyHeap, name: str, *allowed: Any, grown: MetBlock | None = None) -> After:
+def check(path: Any, caller: LockingThread, name: str, *allowed: Any, grown: MetBlock | None = None) -> After:
     """The claims that every operation makes; `grown` is a block that its caller keeps, perhaps larger."""
+    heap = caller.heap
+    path.claim(f"{name}_races_with_nobody_in_any_heap", lambda: not caller.strays, caller.races)
+    path.claim(f"{name}_takes_effect_at_once_in_any_heap", lambda: caller.sections <= 1)
     after = After(heap)
     now = after.block_at(grown.b) if grown else None
     mine = [(grown.b + grown.size, now.b + now.size)] if grown and now else []
@@ -95,9 +99,10 @@ def free(source: Any, path: Any) -> None:
     """free of any used block that no bin takes, whatever lies around it, whatever the system answers."""
     heap = AnyHeap(path)
     b = heap.in_hand = heap.block(1, "block")
+    caller = LockingThread(heap, (b.b + PAYLOAD, b.size))
     with of_arenas(source, heap):
-        source.api.free(heap.m, b.b + PAYLOAD)
-    after = check(path, heap, "free")
+        source.api.free(caller, b.b + PAYLOAD)
+    after = check(path, caller, "free")
     path.claim("free_counts_itself_in_any_heap", lambda: calls_counted(heap, FREE) and heap.m.errno == 0)
     path.claim("what_is_freed_in_any_heap_is_free_or_gone", lambda: not any(
         seen.used and not seen.is_fence and seen.b <= b.b and b.b < seen.b + seen.size for seen in after.blocks))
@@ -107,9 +112,10 @@ def malloc(source: Any, path: Any) -> None:
     """Any request that is not mapped, or could not be, of which no bin has a block, whatever the system answers."""
     heap = AnyHeap(path, is_new=bool(path.choose(2)))
     request, kind = path.word("request", 0, MAX_REQUEST), (MALLOC, CALLOC, REALLOC)[path.choose(3)]
+    caller = LockingThread(heap)
     with of_arenas(source, heap), out_of_bins(source):
-        p = source.malloc.allocate(heap.m, request, ALIGN, kind)
-    _placed(path, heap, "malloc", p, request, kind, lambda: p & ALIGN - 1 == 0)
+        p = source.malloc.allocate(caller, request, ALIGN, kind)
+    _placed(path, caller, "malloc", p, request, kind, lambda: p & ALIGN - 1 == 0)
 
 
 class Fronts:
@@ -139,18 +145,18 @@ def aligned(source: Any, path: Any) -> None:
     """Any alignment beyond what every block has, any request that is not mapped, or could not be; see `align_front`."""
     heap = AnyHeap(path)
     request, alignment = path.word("request", 0, MAX_REQUEST), path.word("alignment", 2 * ALIGN, MAX_REQUEST, ALIGN)
-    fronts = Fronts(source, heap)
+    fronts, caller = Fronts(source, heap), LockingThread(heap)
     with of_arenas(source, heap), out_of_bins(source), replaced(source.arena, align_front=fronts):
-        p = source.malloc.place_aligned(heap.m, alignment, request)
-    _placed(path, heap, "aligning", p, request, ALIGNED,
+        p = source.malloc.place_aligned(caller, alignment, request)
+    _placed(path, caller, "aligning", p, request, ALIGNED,
             lambda: p == fronts.payload and fronts.alignment == alignment)
 
 
-def _placed(path: Any, heap: AnyHeap, name: str, p: Any, request: Any, kind: int,
+def _placed(path: Any, caller: LockingThread, name: str, p: Any, request: Any, kind: int,
             is_aligned: Callable[[], bool]) -> None:
     """What is claimed of a call that answered `p`."""
-    m = heap.m
-    after = check(path, heap, name)
+    heap = caller.heap
+    m, after = heap.m, check(path, caller, name)
     if p == 0:
         path.claim(f"{name}_fails_only_with_the_system_in_any_heap", lambda: len(m.calls) > 0 and all(
             call.answer == -1 for call in m.calls) and only(m, *heap.opening()))
@@ -172,10 +178,11 @@ def resize(source: Any, path: Any) -> None:
     heap = AnyHeap(path)
     m, b = heap.m, heap.block(1, "block")
     heap.in_hand = b
+    caller = LockingThread(heap, (b.b + PAYLOAD, b.size))
     request = path.word("request", 1, MAX_REQUEST)
     with of_arenas(source, heap), out_of_bins(source), replaced(source.malloc, is_left=lambda *_: False):
-        q = source.malloc.resize_uncopied(m, b.b + PAYLOAD, request)
-    after = check(path, heap, "resizing", grown=b)
+        q = source.malloc.resize_uncopied(caller, b.b + PAYLOAD, request)
+    after = check(path, caller, "resizing", grown=b)
     block = after.block_at(b.b)
     if q == 0:
         path.claim("what_cannot_be_resized_in_any_heap_stays", lambda: block is not None and bool(block.used)
@@ -195,7 +202,11 @@ def whole(name: str) -> dict[str, str]:
                                                       "blocks of others are as they were",
             f"{name}_keeps_the_totals_of_any_heap": "the arena's totals changed by what its blocks did, "
                                                     "and it holds what the system gave",
-            f"{name}_spares_the_rest_of_any_heap": "no other word changed, and no lock is held"}
+            f"{name}_spares_the_rest_of_any_heap": "no other word changed, and no lock is held",
+            f"{name}_races_with_nobody_in_any_heap": "no access conflicts with what other threads may do meanwhile, but "
+                                                     "where both are atomic",
+            f"{name}_takes_effect_at_once_in_any_heap": "all that it changes of what the arena has it changes in one "
+                                                        "critical section: there it is linearized"}
 
 
 def _places(name: str) -> dict[str, str]:

@@ -33,6 +33,7 @@ from heapster.checkers.proofs.layout_spec import (
 )
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import Over
+from heapster.checkers.proofs.under_lock import LockingThread
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 MALLOC = 0                          # a kind of call
@@ -57,6 +58,7 @@ class Refilling:
         self.m.put(self.heap.statics + STATICS["cache"], path.word("cache", 1, CACHE["max_cache"]), "cache")
         self.calls, self.count = path.word("my calls", 0, TOTALS), self.heap.thread + CACHE["my_calls"] + WORD * MALLOC
         self.m.put(self.count, self.calls, "my calls")
+        self.caller = LockingThread(self.heap)
 
     def grow_bin(self, m: Any, thread: Any, total: Any, _: Any) -> Any:
         """See `impl.thread_cache.grow_bin`; on which list the thread is registered has no part in this."""
@@ -83,9 +85,10 @@ class Refilling:
             self.below, count = a_stack(path)
             self.collected = b + PAYLOAD
             owner = path.word("owner", 0, MAX_ARENAS - 1)
-            m.put(b, header(self.total + self.longer, owner), "header of a block in the bin")
-            let_wait(m, self.collected, self.below)
-            m.store(self.slot, self.collected + ((count + 1) << 48))
+            self.m.put(b, header(self.total + self.longer, owner), "header of a block in the bin")
+            let_wait(self.m, self.collected, self.below)
+            self.m.store(self.slot, self.collected + ((count + 1) << 48))
+            self.caller.own(self.collected, self.total + self.longer)
 
     def malloc(self, source: Any, request: Any) -> Any:
         """The call; of `request` bytes, which a block of the bin's size holds."""
@@ -97,7 +100,7 @@ class Refilling:
               replaced(source.bins, class_of=lambda _: self.index),
               replaced(source.thread_cache, class_of=lambda _: self.index, grow_bin=self.grow_bin,
                        batch_size=self.batch_size, collect_remote=self.collect_remote)):
-            return source.api.malloc(self.m, request)
+            return source.api.malloc(self.caller, request)
 
 
 def refill(source: Any, path: Any) -> None:
@@ -106,7 +109,7 @@ def refill(source: Any, path: Any) -> None:
     m, heap = r.m, r.heap
     p = r.malloc(source, path.word("request", 0, MAX_REQUEST))
     collected = [r.collected, r.collected + WORD] if r.collected != 0 else []
-    after = check(path, heap, "refilling", r.slot, r.slot + WORD, r.count, *collected)
+    after = check(path, r.caller, "refilling", r.slot, r.slot + WORD, r.count, *collected)
     if p == 0:
         path.claim("refilling_fails_only_with_the_system", lambda: len(m.calls) > 0 and all(
             call.answer == -1 for call in m.calls) and only(m, r.slot + WORD, *heap.opening()))
@@ -151,6 +154,7 @@ class Collecting:
         limit = path.word("limit", 0, COUNTS) << 48
         self.m.put(self.slot + WORD, limit, "limit")
         (self.rest, count), self.is_least = a_stack(path), path.choose(2)
+        self.caller = LockingThread(self.heap, (self.p, self.b.size))
         if self.is_least:       # a bin without room takes none either, see `what_has_no_place_in_a_bin_stays`
             path.require(self.kept, "<", limit)
         self.m.store(self.p, self.rest)
@@ -167,10 +171,10 @@ class Collecting:
     def again(self, word: Any) -> None:
         """The block on top went into the bin, or became free; the rest is left."""
         path, m = self.path, self.m
-        m.unlock(self.heap.arena)
+        self.caller.unlock(self.heap.arena)
         path.claim("collecting_goes_on_with_the_rest", lambda: word == self.rest)
         in_bin = m.load(self.slot) != self.kept
-        after = check(path, self.heap, "collecting", *[self.slot] * in_bin, self.p, self.p + WORD)
+        after = check(path, self.caller, "collecting", *[self.slot] * in_bin, self.p, self.p + WORD)
         now = after.block_at(self.b.b)
         is_used = now is not None and bool(now.used)
         path.claim("a_collected_block_is_in_the_bin_or_free",
@@ -193,7 +197,7 @@ def collect(source: Any, path: Any) -> None:
             class_entry=lambda _: 2 * (loop.index + 1) + (not loop.is_least)):
         heap.m.lock(heap.arena)
         try:
-            cut(source.thread_cache.collect_remote, loop)(heap.m, heap.arena, MALLOC)
+            cut(source.thread_cache.collect_remote, loop)(loop.caller, heap.arena, MALLOC)
         except Over:
             return
     path.claim("collecting_ends_with_the_last", lambda: only(heap.m))

@@ -303,7 +303,7 @@ def refill(source: Any, path: Any) -> None:
     with replaced(source.thread_cache, carve_batch=carve_batch):
         p = r.malloc(source, path.word("request", 0, MAX_REQUEST))
     collected = [r.collected, r.collected + WORD] if r.collected != 0 else []
-    check(path, heap, "refilling_by_any_batch", r.slot, r.slot + WORD, r.count, *collected)
+    check(path, r.caller, "refilling_by_any_batch", r.slot, r.slot + WORD, r.count, *collected)
     wanted = (heap.arena, r.total, r.batch, 0, 1)
     if r.collected != 0:
         path.claim("no_batch_is_carved_while_others_freed_some", lambda: p == r.collected and not asked)

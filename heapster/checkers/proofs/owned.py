@@ -24,8 +24,8 @@ class OwningThread:
         thread = m.thread()
         self._m = m
         self._storage = ((thread, NEXT), (thread + PREV + WORD, CACHE["thread_bytes"] - PREV - WORD))
-        self._shown = ((thread + CACHE["my_calls"], CALL_KINDS * WORD), *(
-            (thread + CACHE["bins"] + 2 * WORD * index, WORD) for index in range(CLASS["cached"])))
+        self._calls = (thread + CACHE["my_calls"], CALL_KINDS * WORD)
+        self._bins = (thread + CACHE["bins"], 2 * WORD * CLASS["cached"])
         self._constant = ((m.statics() + STATICS["key"], WORD),)
         self._blocks = [(p, size - PAYLOAD) for p, size in blocks]
         self.strays: list[Any] = []         # addresses of what others may be touching
@@ -43,8 +43,13 @@ class OwningThread:
 
     def _writes(self, address: Any, count: Any = WORD) -> None:
         if not self._lies_in(address, count, self._blocks) and (
-                not self._lies_in(address, count, self._storage) or self._lies_in(address, count, self._shown)):
+                not self._lies_in(address, count, self._storage) or self._is_shown(address)):
             self.strays.append(address)
+
+    def _is_shown(self, address: Any) -> bool:
+        """Whether it counts calls, or is the top of a bin, which comes before its limit."""
+        return self._lies_in(address, WORD, (self._calls,)) or (
+            self._lies_in(address, WORD, (self._bins,)) and bool((address - self._bins[0]) & 2 * WORD - 1 == 0))
 
     def _lies_in(self, address: Any, count: Any, pieces: Pieces) -> bool:
         return any(not self._m.elsewhere(address, start) and address >= start and address + count <= start + length
