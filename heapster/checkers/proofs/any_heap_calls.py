@@ -203,8 +203,8 @@ def whole(name: str) -> dict[str, str]:
             f"{name}_keeps_the_totals_of_any_heap": "the arena's totals changed by what its blocks did, "
                                                     "and it holds what the system gave",
             f"{name}_spares_the_rest_of_any_heap": "no other word changed, and no lock is held",
-            f"{name}_races_with_nobody_in_any_heap": "no access conflicts with what other threads may do meanwhile, but "
-                                                     "where both are atomic",
+            f"{name}_races_with_nobody_in_any_heap": "no access conflicts with what others may do meanwhile, but where "
+                                                     "both are atomic",
             f"{name}_takes_effect_at_once_in_any_heap": "all that it changes of what the arena has it changes in one "
                                                         "critical section: there it is linearized"}
 

@@ -95,9 +95,10 @@ class LockingThread(OwningThread):
         """See `Machine.load_relaxed`; of a header in hand, as its neighbour's owner may have left it by then."""
         word = self._m.load_relaxed(address)
         self._atomically(address, writes=False)
-        if self._has_lock() or not self._is_header_in_hand(address):
+        in_hand = self.heap.in_hand
+        if in_hand is None or self._has_lock() or not self._is_header_in_hand(address):
             return word
-        return word + PREV_USED * (self._m.path.word("left is used", 0, 1) - self.heap.in_hand.prev_used)
+        return word + PREV_USED * (self._m.path.word("left is used", 0, 1) - in_hand.prev_used)
 
     load_acquire = load_relaxed
 
