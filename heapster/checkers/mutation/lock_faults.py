@@ -30,6 +30,19 @@ LOCK_FAULTS = (
           "    m.store_relaxed(right, m.load(right) & NOT_PREV_USED)",
           "    m.store(right, m.load(right) & NOT_PREV_USED)",
           "collecting_races_with_nobody_in_any_heap"),
+    fault("the place of a mapped block on its list is looked at without the lock", "mapping",
+          "    m.unlock(record + ARENA_LOCK)\n    if b != NULL and kind == CALL_CALLOC:",
+          "    m.unlock(record + ARENA_LOCK)\n"
+          "    if b != NULL and m.load(b + NODE + NEXT) != NULL and kind == CALL_CALLOC:",
+          "mapping_races_with_nobody"),
+    fault("a mapped block's neighbours are looked at without the lock", "mapping",
+          "    record = m.statics() + MAPPINGS\n    m.lock(record + ARENA_LOCK)\n    unlist_mapped(m, record, b)",
+          "    record = m.statics() + MAPPINGS\n    if m.load(b + NODE + NEXT) == NULL:\n        return\n"
+          "    m.lock(record + ARENA_LOCK)\n    unlist_mapped(m, record, b)", "unmapping_races_with_nobody"),
+    fault("the place of a mapped block is looked at before the lock is had", "mapping",
+          "    need = round_up(m.load(b + LEAD) + PAYLOAD + request, PAGE)\n",
+          "    need = round_up(m.load(b + LEAD) + PAYLOAD + request, PAGE)\n"
+          "    if m.load(b + NODE + PREV) == NULL:\n        return NULL\n", "resizing_a_mapping_races_with_nobody"),
     # Calls between whose steps others come.
     fault("a free is counted before others come, and done after", "malloc",
           "        release(m, arena, b)\n        m.unlock",
@@ -60,4 +73,16 @@ LOCK_FAULTS = (
           "            release(m, arena, block_of(p))\n\n\ndef carve_batch",
           f"            {UNLOCKED.format(' ' * 12)}            release(m, arena, block_of(p))\n\n\ndef carve_batch",
           "collecting_takes_effect_at_once_in_any_heap"),
+    fault("a mapped block is listed before others come, and time passes after", "mapping",
+          "        insert(m, record + HEAD, b + NODE)\n",
+          "        insert(m, record + HEAD, b + NODE)\n    m.unlock(record)\n    m.lock(record)\n",
+          "mapping_takes_effect_at_once"),
+    fault("a mapped block is counted before others come, and retained after", "mapping",
+          "    retain(m, record, b - m.load(b + LEAD), length)\n    step",
+          "    m.unlock(record)\n    m.lock(record)\n    retain(m, record, b - m.load(b + LEAD), length)\n    step",
+          "unmapping_takes_effect_at_once"),
+    fault("a mapping is resized before others come, and counted after", "mapping",
+          "    if b != NULL:\n        count_call(m, record, kind)\n",
+          "    if b != NULL:\n        m.unlock(record)\n        m.lock(record)\n        count_call(m, record, kind)\n",
+          "resizing_a_mapping_takes_effect_at_once"),
 )

@@ -25,7 +25,7 @@ from heapster.checkers.proofs.layout_spec import (
     WORD,
     only,
 )
-from heapster.checkers.proofs.under_lock import LockingThread
+from heapster.checkers.proofs.under_lock import RACES_WITH_NOBODY, TAKES_EFFECT_AT_ONCE, LockingThread
 
 MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
 
@@ -203,10 +203,8 @@ def whole(name: str) -> dict[str, str]:
             f"{name}_keeps_the_totals_of_any_heap": "the arena's totals changed by what its blocks did, "
                                                     "and it holds what the system gave",
             f"{name}_spares_the_rest_of_any_heap": "no other word changed, and no lock is held",
-            f"{name}_races_with_nobody_in_any_heap": "no access conflicts with what others may do meanwhile, but where "
-                                                     "both are atomic",
-            f"{name}_takes_effect_at_once_in_any_heap": "all that it changes of what the arena has it changes in one "
-                                                        "critical section: there it is linearized"}
+            f"{name}_races_with_nobody_in_any_heap": RACES_WITH_NOBODY,
+            f"{name}_takes_effect_at_once_in_any_heap": TAKES_EFFECT_AT_ONCE}
 
 
 def _places(name: str) -> dict[str, str]:

@@ -34,7 +34,8 @@ from heapster.checkers.proofs.layout_spec import (
     seal,
 )
 from heapster.checkers.proofs.mapping import MappedRecord
-from heapster.machine.symbolic import HIGHEST, LOWEST
+from heapster.checkers.proofs.under_lock import RACES_WITH_NOBODY, TAKES_EFFECT_AT_ONCE, ThreadWithLock
+from heapster.machine.symbolic import HIGHEST, LOWEST, form_of
 
 MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
 LARGE = (64, PAGE, 1 << 34)        # alignments; of each other see `mappings_hold_lead_alignment_and_request`
@@ -190,6 +191,41 @@ class AnyMapped(MappedRecord):
         return [b, b + LEAD, b + NODE, b + NODE + NEXT, b + NODE + PREV]
 
 
+class MappingThread(ThreadWithLock):
+    """The machine as a thread uses it that calls where blocks have mappings of their own.
+
+    What others change of one is its place on the list. So who has a block may read its header and lead, which are
+    written under the lock alone; and so may who just got one.
+    """
+
+    def __init__(self, w: AnyMapped, *blocks: tuple[Any, Any]) -> None:
+        """Of each block that it owns, the header and the bytes from there on."""
+        super().__init__(w.m, w.arena)
+        self._w, self._heads = w, set[Any]()
+        for b, size in blocks:
+            self.get(b, size)
+
+    def get(self, b: Any, size: Any) -> None:
+        """The thread has got a block of `size` bytes with this header."""
+        self.own(b + PAYLOAD, size)
+        self._heads |= {form_of(b), form_of(b + LEAD)}
+
+    def unlock(self, mutex: Any) -> None:
+        """See `Machine.unlock`: what is first on the list by now is the caller's."""
+        super().unlock(mutex)
+        got = [*self._w.mapped_anew(), *self._w.pool.handed]
+        if got and not self._heads:
+            b, (_, length) = self._m.find(self._w.head + NEXT).now - NODE, got[0]
+            self.get(b, length - self._m.find(b + LEAD).now)
+
+    def _may_look(self, address: Any) -> bool:
+        return form_of(address) in self._heads
+
+    def _reads(self, address: Any, count: Any = WORD) -> None:
+        if form_of(address) not in self._heads:
+            super()._reads(address, count)
+
+
 def malloc(source: Any, path: Any) -> None:
     """Any request and alignment that are to be mapped, whatever is retained, whatever the system answers."""
     w = AnyMapped(path)
@@ -204,6 +240,7 @@ def malloc(source: Any, path: Any) -> None:
         w.m.put(w.head + PREV, 0, "last")
         w.m.put(w.at("cursor"), 0, "cursor")
     asked: list[Any] = []
+    caller = MappingThread(w)
 
     def acquire(_: Any, *words: Any) -> Any:
         """See `impl.arena.acquire`: it may have a block."""
@@ -213,11 +250,13 @@ def malloc(source: Any, path: Any) -> None:
         b, size = path.word("b", LOWEST, HIGHEST, ALIGN, PAYLOAD), path.word("size", MIN_BLOCK, MOST, ALIGN)
         w.reserve(b, size)
         m.put(b, header(size), "header of b")
+        caller.get(b, size)
         return b
 
     with w.standing_in(source), replaced(source.malloc, acquire=acquire, attach=lambda _: 0,
                                          release_retained=lambda _: False, has_lost_arena=lambda _: False):
-        p = _asked(source, m, kind, alignment, request)
+        p = _asked(source, caller, kind, alignment, request)
+    _check_locks(path, caller, "mapping")
     if asked:
         path.claim("what_cannot_be_mapped_is_asked_of_the_arena", lambda: len(asked) == 1 and len(m.calls) > 0 and all(
             call.answer == -1 for call in m.calls) and only(m, *w.openings()) and asked[0][2:] == (alignment, kind)
@@ -257,6 +296,16 @@ def _check_mapped(path: Any, w: AnyMapped, p: Any, request: Any, alignment: int,
         for target, count in (m.zeroed if mapped else wiped)))
 
 
+def _check_locks(path: Any, caller: MappingThread, name: str) -> None:
+    """What is claimed of each call, as other threads see it."""
+    path.claim(f"{name}_races_with_nobody", lambda: not caller.strays, caller.races)
+    path.claim(f"{name}_takes_effect_at_once", lambda: caller.sections <= 1)
+
+
+def _locks(name: str) -> dict[str, str]:
+    return {f"{name}_races_with_nobody": RACES_WITH_NOBODY, f"{name}_takes_effect_at_once": TAKES_EFFECT_AT_ONCE}
+
+
 def free(source: Any, path: Any) -> None:
     """Any block with a mapping of its own, anywhere on the list."""
     w = AnyMapped(path)
@@ -265,8 +314,10 @@ def free(source: Any, path: Any) -> None:
     w.listed([node], gaps=3)
     links = w.links()
     w.without(node)
+    caller = MappingThread(w, (b, length - lead))
     with w.standing_in(source):
-        source.api.free(m, b + PAYLOAD)
+        source.api.free(caller, b + PAYLOAD)
+    _check_locks(path, caller, "unmapping")
     path.claim("the_mapping_of_what_is_freed_is_retained_whole", lambda: len(w.pool.given) == 1
                and w.pool.given[0][0] == b - lead and w.pool.given[0][1] == length and not w.pool.handed)
     path.claim("what_was_mapped_is_used_no_more", lambda: m.find(b).now & USED == 0)
@@ -290,8 +341,10 @@ def resize(source: Any, path: Any) -> None:
     node = b + NODE
     w.listed([node], gaps=3)
     links = w.links()
+    caller = MappingThread(w, (b, length - lead))
     with w.standing_in(source):
-        p = source.malloc.resize_uncopied(m, b + PAYLOAD, request)
+        p = source.malloc.resize_uncopied(caller, b + PAYLOAD, request)
+    _check_locks(path, caller, "resizing_a_mapping")
     moved = [call for call in m.calls if call.name == "remap"]
     if p == 0:
         path.claim("a_mapping_of_any_heap_that_cannot_grow_stays", lambda: only(m) and not m.held
@@ -330,6 +383,7 @@ PROOFS = (
         "a_mapped_block_of_any_heap_is_for_the_request": "it holds the request, aligned, in its mapping, and is sealed",
         "mapping_keeps_the_list_and_the_totals": "it is first on the list, and counted, as the call is; the record "
                                                  "holds just what is used, retained or set aside",
+        **_locks("mapping"),
         "mapping_spares_the_rest_of_any_heap": "no other word changed, no lock is held, and errno is left alone",
         "a_mapped_block_is_zero_for_calloc": "calloc's payload is zero, whatever its mapping held",
         "what_cannot_be_mapped_is_asked_of_the_arena": "only if the system refused, and then no word changed but "
@@ -341,6 +395,7 @@ PROOFS = (
         "what_was_mapped_is_used_no_more": "its header says so",
         "unmapping_keeps_the_list_and_the_totals": "it is on no list; it is no longer counted, the call is; the record "
                                                    "holds just what is used, retained or set aside",
+        **_locks("unmapping"),
         "unmapping_spares_the_rest_of_any_heap": "no other word changed, no lock is held, and errno is left alone",
     }, suffix="_of_a_mapping"),
     Proof("malloc.resize_uncopied", ANY_HEAP, resize, more={
@@ -351,6 +406,7 @@ PROOFS = (
         "a_resized_mapping_has_just_its_pages": "what it lost is retained, what it gained was retained after it or is "
                                                 "the system's",
         "resizing_a_mapping_keeps_the_list_and_the_totals": "it is on the list where it was; totals and calls agree",
+        **_locks("resizing_a_mapping"),
         "resizing_a_mapping_spares_the_rest_of_any_heap": "no other word changed, no lock is held, and errno is left "
                                                           "alone",
     }, suffix="_of_a_mapping"),
