@@ -35,7 +35,7 @@ def fuzz(aimed: Target, given: dict[str, Any], delivery: Delivery, kept: Store) 
             say([*finding_lines(finding), ("", PLAIN)])
 
     options = _options(aimed, given)
-    if options.target == NATIVE and options.seconds:
+    if options.target.kind == NATIVE.kind and options.seconds:
         return delivery.deliver(_both(options, options.seconds, kept, announce), told)
     return delivery.deliver(campaign(options, kept, announce), told)
 
@@ -64,7 +64,8 @@ def _both(options: FuzzOptions, seconds: float, store: Store, announce: Callable
     if run.verdict is Verdict.INCONCLUSIVE or run.extra["interrupted"]:
         return run
     try:
-        runs = volume(settings(options.policies), seconds * SHARE, options.seed, store,
+        names = settings(options.policies, spans=options.target.settings.spans)
+        runs = volume(names, seconds * SHARE, options.seed, store,
                       options.pool.jobs if isinstance(options.pool, Local) else cores())
     except KeyboardInterrupt:
         return replace(run, extra={**run.extra, "interrupted": True})

@@ -25,7 +25,7 @@ from heapster.checkers.proofs.runner import Proved, Runner, TheoremResult, targe
 from heapster.checkers.proofs.source import check_source, opened
 from heapster.checkers.proofs.unproved import UNPROVED
 from heapster.checkers.targets.source import holds_source, root_in
-from heapster.checkers.targets.target import WITH_SPANS, Target
+from heapster.checkers.targets.target import UNSET, Target, built
 from heapster.commands.any_heap_page import any_heap_lines
 from heapster.commands.delivery import Delivery
 from heapster.commands.targets import names_target
@@ -79,9 +79,9 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     delivery.check()
     jobs = given["jobs"] or cores()
     if with_faults:
-        if folder or spans or cross_check or given["scheduler"]:
+        if folder or spans is not UNSET.has_spans or cross_check or given["scheduler"]:
             raise UsageError("--faults plants faults in the source that ships, and asks z3 alone, on this machine: "
-                             "leave out the folder or spans=1, --cross-check and --scheduler")
+                             "leave out the folder or the setting, --cross-check and --scheduler")
         return delivery.write(_hunted(proofs, jobs, timeout))
     if folder:
         check_source(folder)
@@ -105,7 +105,7 @@ def _check_solvers(*, cross_check: bool) -> None:
 def aimed(words: Sequence[str]) -> tuple[Path | None, bool, tuple[str, ...]]:
     """The folder to prove, None for what ships, whether with spans, and the names; the first word may be a target."""
     if not words or not _is_target(words[0]):
-        return None, False, tuple(words)
+        return None, UNSET.has_spans, tuple(words)
     target = named(words[0], "prove")
     folder = next(iter(target.paths), None)
     if folder:
@@ -180,7 +180,7 @@ def _first_seen(replayed: Sequence[tuple[Proof, PathReplay]], target: Target) ->
     from heapster.checkers.proofs.programs import seen_by_programs  # noqa: PLC0415  loads Hypothesis
     for spans in (False, True):
         paths = [path for proof, path in replayed if proof.spans is spans]
-        on = replace(target, settings=WITH_SPANS) if spans else target
+        on = replace(target, settings=built(with_spans=True)) if spans else target
         if paths and (found := seen_by_programs(paths, on)):
             return found
     return None

@@ -21,6 +21,7 @@ from heapster.machine.protocol import SYSTEM_CALLS
 from heapster.native import cache, shipped, toolchain
 from heapster.native.headers import generated, public_header
 from heapster.native.operations_header import DIRECT
+from heapster.native.spans import SHIPPED
 from heapster.results import TargetError
 
 HERE = Path(__file__).parent
@@ -40,7 +41,7 @@ OBSERVED = "libheapster-observed.so"
 SCHEDULED = "libheapster-scheduled.so"
 START = "heapster_scheduled_start"
 VARIANTS = ("", WATCHING, HOOKED)       # of the core
-SPANNING = ("compile_spans.py", "spans.py")     # what the bitcode of a library with spans is made by
+FRONTING = ("compile.py", "compile_spans.py", "entries.py", "lowered.py", "spans.py")      # what bitcode is made by
 LOWERED = ("lowering.py", "hooked.py")     # what the object file is made of, besides the bitcode
 HEADER = "heapster.h"
 
@@ -52,7 +53,7 @@ class Options(NamedTuple):
     arenas: int | None = None
     threshold: int | None = None    # bytes
     harden: bool = False            # whether nothing else can be had
-    spans: bool = False             # whether small sizes come from runs
+    spans: bool = SHIPPED           # whether small sizes come from runs
 
     def flags(self) -> list[str]:
         """The options for the C compiler."""
@@ -65,13 +66,13 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 
 
-def core(fault: str = "", variant: str = "", *, spans: bool = False) -> Path:
-    """The object file of `impl`, with a fault of `machine.lowering.FAULTS` planted if one is named, with spans if so.
+def core(fault: str = "", variant: str = "", *, spans: bool = DEFAULTS.spans) -> Path:
+    """The object file of `impl`, with spans or without; with a fault of `machine.lowering.FAULTS` if one is named.
 
     A watched one takes every lock, and has its thread's storage where `heapster_watched_thread` says; a hooked one
     tells each of its accesses to `__tsan_...`.
     """
-    if not fault and not spans and (shipped_here := shipped.found(source_digest())):
+    if not fault and spans is DEFAULTS.spans and (shipped_here := shipped.found(source_digest())):
         return shipped_here / shipped.core_folder(source_digest(), variant) / CORE
     toolchain.check_platform()
     bitcode = _bitcode(FRONT_WITH_SPANS if spans else FRONT_WITHOUT)
@@ -84,12 +85,12 @@ def core(fault: str = "", variant: str = "", *, spans: bool = False) -> Path:
 
 
 def text() -> str:
-    """The core's code in LLVM's language, as machine code was made of it; of that very code, byte for byte."""
+    """The code without spans in LLVM's language, as machine code was made of it; of that very code, byte for byte."""
     toolchain.check_platform()
     bitcode = _bitcode(FRONT_WITHOUT)
     digest = cache.digest(bitcode.parent.name, *_contents([PACKAGE / "machine" / name for name in LOWERED]))
     made = cache.entry(f"text-{digest}", lambda out: _step(out, FRONT_WITHOUT, "text", bitcode, CORE, TEXT))
-    if (made / CORE).read_bytes() != core().read_bytes():
+    if (made / CORE).read_bytes() != core(spans=False).read_bytes():
         raise TargetError("the library that is used here is not what this machine makes of the source: a wheel brought "
                           "it along, or CC names a cross compiler; unset CC, or install from the source")
     return (made / TEXT).read_text(encoding="utf-8")
@@ -110,16 +111,16 @@ def libraries(options: Options = DEFAULTS) -> Path:
     return cache.entry(name, lambda out: _make_libraries(out, compiled, options))
 
 
-def observed(fault: str = "", *, spans: bool = False) -> Path:
+def observed(fault: str = "", *, spans: bool = DEFAULTS.spans) -> Path:
     """The core, linked with a world that checkers watch and direct."""
     compiled = core(fault, WATCHING, spans=spans)
     name = f"observed-{cache.digest(*_link_parts(compiled), fault)}"
     return cache.entry(name, lambda out: _make_observed(out, compiled)) / OBSERVED
 
 
-def scheduled(fault: str = "") -> Path:
+def scheduled(fault: str = "", *, spans: bool = DEFAULTS.spans) -> Path:
     """The shipped library with hooks in its core; a scheduler calls its constructor as the function START."""
-    compiled = core(fault, HOOKED)
+    compiled = core(fault, HOOKED, spans=spans)
     name = f"scheduled-{cache.digest(*_link_parts(compiled), fault)}"
     return cache.entry(name, lambda out: _make_scheduled(out, compiled)) / SCHEDULED
 
@@ -139,7 +140,7 @@ def source_digest() -> str:
 
 def _translated() -> list[Path]:
     """The sources that Numba reads."""
-    return [*sorted((PACKAGE / "impl").glob("*.py")), HERE / "compile.py", HERE / "entries.py", HERE / "lowered.py",
+    return [*sorted((PACKAGE / "impl").glob("*.py")), *[HERE / name for name in FRONTING],
             PACKAGE / "machine" / "native.py", PACKAGE / "model" / "operations.py"]
 
 
@@ -148,7 +149,7 @@ def _front_parts() -> list[bytes | str]:
         versions = [version("numba"), version("llvmlite")]
     except ImportError:
         raise TargetError(f"compiling needs Numba: {install('native')}") from None
-    return [*_contents([*_translated(), *[HERE / name for name in SPANNING]]), *versions, sys.version,
+    return [*_contents(_translated()), *versions, sys.version,
             platform.machine()]
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from heapster.native.guard.build import guard_library
-from heapster.native.library import PRELOAD, VERIFYING, Options, libraries
+from heapster.native.library import DEFAULTS, PRELOAD, VERIFYING, Options, libraries
 from heapster.results import TargetError, UsageError
 
-SPANS = "HEAPSTER_SPANS"            # 1 for the library that is built with spans
+SPANS = "HEAPSTER_SPANS"            # 1 for the library that is built with spans, 0 for that without
 ELF = b"\x7fELF"
 ELF_64 = 2
 PROGRAM_HEADERS, HEADER_SIZE_AND_COUNT = 32, 54     # offsets in a 64-bit ELF header
@@ -47,10 +47,10 @@ def execute(command: Sequence[str], wishes: Wishes) -> NoReturn:
 
 
 def _built() -> Options:
-    """How the library is to be built: with spans, if the environment says so."""
-    asked = os.environ.get(SPANS) or "0"
+    """How the library is built: as what ships is, unless the environment says otherwise."""
+    asked = os.environ.get(SPANS) or str(int(DEFAULTS.spans))
     if asked not in ("0", "1"):
-        raise UsageError(f"{SPANS}={asked}: give 1 for a library with spans, or 0")
+        raise UsageError(f"{SPANS}={asked}: give 1 for the library with spans, 0 for that without")
     return Options(spans=asked == "1")
 
 

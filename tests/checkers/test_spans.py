@@ -12,7 +12,7 @@ from heapster.checkers.fuzz.stateful import Record, live_lives
 from heapster.checkers.lockstep.native import NativeMake
 from heapster.checkers.lockstep.run_trace import Outcome, on_source, rerun, taken
 from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
-from heapster.checkers.mutation.fault import Fault, planted
+from heapster.checkers.mutation.fault import Fault, one_edit, planted
 from heapster.checkers.mutation.spans_faults import FAULTS
 from heapster.checkers.stress.runner import StressPlan, stress
 from heapster.checkers.targets import grammar
@@ -213,16 +213,43 @@ def test_a_target_may_have_spans() -> None:
     assert isinstance(make_for(target)(), SpansLockstep)
 
 
-def test_races_explores_runs_of_the_source_alone() -> None:
-    assert view_of(grammar.parse("sim:spans=1"), "races") is View.SOURCE
-    with pytest.raises(UsageError, match="name sim:spans=1"):
-        view_of(grammar.parse("native:spans=1"), "races")
+def test_either_build_is_held_in_the_same_ways() -> None:
+    for command, of_source, of_library in (("fuzz", View.LOCKSTEP, View.LOCKSTEP), ("diff", View.ENGINE, View.ENGINE),
+                                           ("races", View.SOURCE, View.CALLS)):
+        for spans in (0, 1):
+            assert view_of(grammar.parse(f"sim:spans={spans}"), command) is of_source
+            assert view_of(grammar.parse(f"native:spans={spans}"), command) is of_library
+
+
+@pytest.mark.parametrize("target", ["sim:spans=1", "process:spans=1", "native:spans=1"])
+def test_each_reading_has_runs(target: str) -> None:
+    found = rerun(parse(f"{FULL}; trim 0; n = malloc(1000); stats; finalize; a = malloc(40)"),
+                  make_for(grammar.parse(target)))
+    assert found.problems == () and found.after and found.after.runs and found.after.runs.runs
+
+
+@pytest.mark.parametrize("end", ["poke a - 8 0x41; free(a)", "free(a); free(a)", "free(a + 16)"])
+def test_where_nothing_was_reserved_yet_all_that_is_promised_of_blocks_is(end: str) -> None:
+    trace = parse(f"growth 4096; a = malloc(40); b = malloc(40); {end}")
+    misused = [rerun(trace, make_for(grammar.parse(target))).misused for target in ("sim:spans=0", "sim:spans=1")]
+    assert misused[0] == misused[1] != "unnoticed"
+
+
+def test_what_is_not_noticed_of_a_block_is_told_where_nothing_was_reserved_yet() -> None:
+    fault = one_edit("", "malloc", "    if header & USED == 0:", "    if header == 0:", "")
+    trace = parse("a = malloc(0); b = malloc(0); free(a); cache 32; free(a)")
+    codes = [rerun(trace, on_source(planted(fault), spans=spans)).codes for spans in (False, True)]
+    assert codes == [("misuse_unnoticed",)] * 2
+
+
+def test_a_hardened_heap_is_the_same_where_there_are_spans() -> None:
+    make = on_source(with_spans(), hardened=True, spans=True)
+    found = rerun(parse(f"{FULL}; b = malloc(80000); c = realloc(b, 30); free(c); trim 0; stats; free(c)"), make)
+    assert found.problems == () and found.misused in {"double_free", "invalid_pointer"}
 
 
 def test_a_hardened_heap_has_none(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match="a hardened heap has no runs"):
         view_of(grammar.parse("native:spans=1:harden=1"), "fuzz")
-    with pytest.raises(UsageError, match="which has no spans: leave that out"):
-        grammar.parse("process:spans=1")
     assert main(["build", "--spans", "--harden", "--out", "never"]) == 2
     assert "a hardened heap has no runs" in capsys.readouterr().err

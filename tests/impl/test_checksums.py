@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from heapster.checkers.mutation.fault import Edit, Fault, planted
-from heapster.checkers.targets.source import Source, shipped
+from heapster.checkers.targets.source import Source, without_spans
 from heapster.impl import block, layout
 from heapster.machine.protocol import Aborted
 from heapster.machine.simulated import Simulated
@@ -85,26 +85,26 @@ PLACES = (
 @pytest.mark.parametrize(("meet", "code", "check"), PLACES, ids=[f"{row[0].__name__}, {row[2].file}" for row in PLACES])
 def test_a_grown_header_is_told_and_only_by_the_check_there(meet: Callable[[Source], int], code: int,
                                                             check: Edit) -> None:
-    assert meet(shipped()) == code
+    assert meet(without_spans()) == code
     assert meet(planted(Fault("a header is not checked there", (check,)))) == 0
 
 
 @pytest.mark.parametrize("byte", range(8))
 def test_no_byte_of_a_header_may_be_overwritten(byte: int) -> None:
     """With whatever, but for the bit that says whether the left neighbour is used; sizes are looked at too."""
-    heap = Keyed(shipped())
+    heap = Keyed(without_spans())
     header = heap.m.load(heap.b - 8)
     for value in range(0, 256, 5):
         word = header & ~(255 << 8 * byte) | value << 8 * byte
         if (word ^ header) & ~layout.PREV_USED and word < 1 << 63:
-            heap = Keyed(shipped())
+            heap = Keyed(without_spans())
             heap.m.store(heap.b - 8, word)
             assert heap.free(heap.b) in (INVALID_POINTER, CORRUPT_HEADER)
 
 
 def test_a_header_is_good_at_its_place_alone() -> None:
     """One that was copied into a block, or to memory that is no allocator's, is none."""
-    heap = Keyed(shipped())
+    heap = Keyed(without_spans())
     outside = heap.m.mmap(4096)
     for place in (heap.a + 8, outside + 8, outside + 264):
         heap.m.store(place, heap.m.load(heap.b - 8))
@@ -114,7 +114,7 @@ def test_a_header_is_good_at_its_place_alone() -> None:
 
 def test_few_forged_headers_are_believed() -> None:
     """One in 512, of those whose forger does not know the key."""
-    heap, rng = Keyed(shipped()), Random(1)
+    heap, rng = Keyed(without_spans()), Random(1)
     outside, believed = heap.m.mmap(1 << 16), 0
     for place in range(outside + 8, outside + (1 << 16), 16):
         forged = rng.randrange(2, 64) << layout.ALIGN_SHIFT | layout.USED | rng.getrandbits(9) << layout.CHECKSUM_SHIFT
@@ -124,7 +124,7 @@ def test_few_forged_headers_are_believed() -> None:
 
 def test_a_checksum_is_nine_bits_of_a_product() -> None:
     """Of what a header says, but for its left neighbour, and where it stands, with the key."""
-    heap, rng = Keyed(shipped()), Random(2)
+    heap, rng = Keyed(without_spans()), Random(2)
     key = heap.m.load(heap.m.statics() + layout.KEY)
     for _ in range(1000):
         header, b = rng.getrandbits(63), rng.getrandbits(43) << 4 | 8

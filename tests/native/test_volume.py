@@ -50,7 +50,7 @@ def test_the_library_passes_and_is_walked(empty_folder: Path) -> None:
 def test_a_fault_planted_in_the_compiled_library_is_found_and_replayed(
         empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     sound, faulty = build.native(), build.native(SHORT_COPY)
-    monkeypatch.setattr(build, "native", lambda: faulty)
+    monkeypatch.setattr(build, "native", lambda **_: faulty)
     runs = run_in(settings(("first_fit", "best_fit"), (64,)), 6.0)
     assert len(runs) == 2
     run = runs[0]
@@ -62,7 +62,7 @@ def test_a_fault_planted_in_the_compiled_library_is_found_and_replayed(
     program = (Path(".heapster") / finding.id / "repro.c").read_text()
     assert f"HEAPSTER_POLICY=first_fit HEAPSTER_CACHE=64 ./repro ./{faulty.name}" in program
     assert main(["replay", finding.id]) == 1
-    monkeypatch.setattr(build, "native", lambda: sound)
+    monkeypatch.setattr(build, "native", lambda **_: sound)
     assert main(["replay", finding.id]) == 0
     assert "PASSES: prefix_lost" in capsys.readouterr().out
 

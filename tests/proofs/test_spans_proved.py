@@ -44,7 +44,7 @@ def test_what_is_proved_of_the_same_code_is_said_again(empty_folder: Path, monke
 
 
 def test_a_theorem_that_does_not_hold_with_spans_is_not_proved_of_them() -> None:
-    with pytest.raises(UsageError, match="does not hold with spans: leave out spans=1"):
+    with pytest.raises(UsageError, match="does not hold with spans: name sim:spans=0"):
         selected(("a_request_has_the_class_of_its_block",), thorough=False, spans=True)
     [proof] = selected(("classes.class_for_request",), thorough=False, spans=True)
     assert proof.spans

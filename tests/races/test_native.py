@@ -9,7 +9,7 @@ from heapster.checkers.races.compiled.target import CompiledTarget
 from heapster.checkers.races.search import SearchPlan
 from heapster.checkers.races.searching import races
 from heapster.checkers.targets.grammar import parse
-from heapster.checkers.targets.target import NATIVE
+from heapster.checkers.targets.target import NATIVE, Target
 from heapster.machine.hooked import HOOKS, NUMBERS, hooked
 from heapster.machine.lowering import HOOKED, lowering
 from heapster.machine.orders import ATOMICS, ORDER_NAMES
@@ -18,8 +18,8 @@ from heapster.results import Run, UsageError, Verdict
 LOWERED = lowering(64, 64, variant=HOOKED)
 
 
-def explored(fault: str, schedules: int) -> Run:
-    target = CompiledTarget(native(NATIVE, fault))
+def explored(fault: str, schedules: int, of: Target = NATIVE) -> Run:
+    target = CompiledTarget(native(of, fault))
     try:
         return races(SearchPlan(schedules=schedules, seed=1), target, NATIVE)
     finally:
@@ -67,6 +67,11 @@ def test_settings_are_those_that_ship() -> None:
 @pytest.mark.faults
 def test_the_library_passes() -> None:
     assert explored("", 300).verdict is Verdict.PASSED
+
+
+def test_a_library_with_spans_is_explored_as_well() -> None:
+    run = explored("", 40, parse("native:spans=1"))
+    assert run.verdict is Verdict.PASSED and run.ops >= 40
 
 
 @pytest.mark.faults

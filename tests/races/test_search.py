@@ -19,7 +19,7 @@ from heapster.checkers.races.replay import format_replay, parse_replay
 from heapster.checkers.races.search import SearchPlan
 from heapster.checkers.races.searching import races
 from heapster.checkers.races.session import Session, ship
-from heapster.checkers.targets.source import shipped, source_in
+from heapster.checkers.targets.source import source_in, without_spans
 from heapster.cli import main
 from heapster.impl import layout
 from heapster.machine.simulated import Simulated
@@ -188,7 +188,7 @@ def test_a_written_program_on_what_ships_sets_nothing_of_it_at_first() -> None:
 
 
 def test_what_ships_is_what_the_library_sets() -> None:
-    m, source = Simulated(), shipped()
+    m, source = Simulated(), without_spans()
     ship(source, m)
     heap = decode(m)
     assert (heap.policy, heap.cache, heap.keep) == (POLICY_NAMES[layout.DEFAULT_POLICY], 1 << 18, 1 << 28)

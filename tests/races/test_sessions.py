@@ -9,7 +9,7 @@ from heapster.checkers.races.clocks import Clocks
 from heapster.checkers.races.programs import parse_program
 from heapster.checkers.races.schedulers.replay import Follow
 from heapster.checkers.races.session import Session
-from heapster.checkers.targets.source import shipped
+from heapster.checkers.targets.source import without_spans
 from heapster.machine.simulated import Simulated
 from heapster.machine.traced import Segment, Traced
 
@@ -27,7 +27,7 @@ def test_a_state_that_was_found_sound_is_not_asked_about_again(
         return ask(*given, **named)
 
     monkeypatch.setattr(place, name, counted)
-    explored = Session(parse_program(program), shipped())
+    explored = Session(parse_program(program), without_spans())
     counts = []
     for schedule in (FIRST, FIRST, SECOND, SECOND):
         assert explored.run(Follow(schedule)).problem is None

@@ -12,6 +12,7 @@ from heapster.checkers.diff.measuring import Measures
 from heapster.checkers.diff.recorded_system import FootprintSystem
 from heapster.checkers.lockstep.heap_diff import difference
 from heapster.checkers.lockstep.undecodable import Undecodable
+from heapster.checkers.targets.target import UNSET
 from heapster.checkers.traces.compact import Compact
 from heapster.model.geometry import signed
 from heapster.model.operation import NO_HANDLE, Step
@@ -48,7 +49,8 @@ def interval_of(trace: Compact) -> int:
     return max(LEAST_INTERVAL, -(-len(trace) // CHECKPOINTS))
 
 
-def play_compiled(trace: Compact, policy: str, progress: Progress = lambda _: None, *, spans: bool = False) -> Played:
+def play_compiled(trace: Compact, policy: str, progress: Progress = lambda _: None, *,
+                  spans: bool = UNSET.has_spans) -> Played:
     """Play it on the compiled allocator."""
     interval = interval_of(trace)
     return play(trace, policy, Compiled(trace, policy, interval, spans=spans), interval, progress)

@@ -254,7 +254,7 @@ class _Campaign:
             checks=dict(record.checks),
             witnesses={witness.name: record.witnesses[witness.name]
                        for witness in sometimes(hardened=bool(options.target.settings.harden),
-                                                spans=options.target.settings.has_spans)},
+                                                spans=options.target.settings.has_runs)},
             extra={"examples": record.examples, "fixed": self._fixed, "hidden": dict(self._ended),
                    "interrupted": interrupted, "starved": starved, "policies": list(options.policies),
                    "settings": {"policy": list(options.policies), "cache": _drawn(options.cache, CACHES),

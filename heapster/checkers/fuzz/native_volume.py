@@ -25,9 +25,10 @@ CACHES = (0, 64, DEFAULT_CACHE)      # bytes of a size: none, so few that bins a
 Progress = Callable[[Target, int, int], None]       # a setting, operations, and the findings so far
 
 
-def settings(policies: Iterable[str], caches: Iterable[int] = CACHES) -> tuple[Target, ...]:
-    """The library under each policy with each size of caches."""
-    return tuple(replace(NATIVE, settings=TargetSettings(policy, cache)) for policy, cache in product(policies, caches))
+def settings(policies: Iterable[str], caches: Iterable[int] = CACHES, spans: int | None = None) -> tuple[Target, ...]:
+    """The library, of what ships or of the build that is named, under each policy with each size of caches."""
+    return tuple(replace(NATIVE, settings=TargetSettings(policy, cache, spans=spans))
+                 for policy, cache in product(policies, caches))
 
 
 def in_volume(names: Sequence[Target], seconds: float, seed: int, progress: Progress, store: Keeps,

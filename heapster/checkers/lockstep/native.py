@@ -22,7 +22,7 @@ from heapster.model.operation import Step, Trace
 from heapster.model.problem import Problem
 from heapster.model.trace import format_step, parse
 from heapster.native.entries import ENTRIES
-from heapster.native.library import observed
+from heapster.native.library import DEFAULTS, observed
 
 HANG_SECONDS = 20.0             # for one step; it takes milliseconds
 SEEN = ("ops", "examples", "checks", "witnesses", "failure", "under")      # of a record, by examples
@@ -61,7 +61,7 @@ class JournaledSpans(Journaled, SpansLockstep):
     """As `Journaled`, of a heap with spans."""
 
 
-def library(fault: str = "", *, spans: bool = False) -> Library:
+def library(fault: str = "", *, spans: bool = DEFAULTS.spans) -> Library:
     """The compiled allocator, with a fault of the lowering planted if one is named."""
     return _loaded(observed(fault, spans=spans))
 
@@ -76,9 +76,9 @@ class NativeMake:
     """Makes locksteps on the compiled allocator, and runs them where they can do no harm."""
 
     def __init__(self, fault: str = "", seconds: float = HANG_SECONDS, setup: Trace = (), *,
-                 hardened: bool = False, spans: bool = False) -> None:
+                 hardened: bool = False, spans: bool = DEFAULTS.spans) -> None:
         self._library = library(fault, spans=spans)
-        self._lockstep = JournaledSpans if spans else JournaledHardened if hardened else Journaled
+        self._lockstep = JournaledHardened if hardened else JournaledSpans if spans else Journaled
         self._journal = Journal()
         self._seconds = seconds
         self._setup = setup

@@ -38,7 +38,7 @@ class Outcome:
 
 def on_source(source: Any = SHIPPED, *, hardened: bool = False, spans: bool = False) -> Make:
     """Makes locksteps on the simulated machine, of the source that ships or of another, with spans if that has them."""
-    if spans:
+    if spans and not hardened:
         return lambda: SpansLockstep(SimulatedWithRoom(), source)
     lockstep = kind_of(hardened=hardened)
     return lambda: lockstep(Simulated(), source)

@@ -10,6 +10,7 @@ from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.impl import run_layout
 from heapster.machine.checked_memory import FUEL
 from heapster.machine.observed import Observed
+from heapster.machine.process import Process
 from heapster.machine.protocol import REFUSED
 from heapster.machine.simulated import Simulated
 from heapster.model import misuse
@@ -63,6 +64,10 @@ class ObservedWithRoom(Reservable, Observed):
     """A compiled allocator's machine that has."""
 
 
+class ProcessWithRoom(Reservable, Process):
+    """A process's memory that has."""
+
+
 class SpansLockstep(Lockstep):
     """As `Lockstep`, of a heap that has spans."""
 
@@ -76,11 +81,16 @@ class SpansLockstep(Lockstep):
                                                                 self._looks)}
 
     def take(self, step: Step) -> list[Problem]:
-        """See `Lockstep.take`; a caller that writes where it may not ends the run."""
-        if step.verb in WRITING:
+        """See `Lockstep.take`; a caller that writes ends the run where there may be runs."""
+        if step.verb in WRITING and self._may_have_runs:
             self.misused = misuse.UNNOTICED
             return []
         return super().take(step)
+
+    @property
+    def _may_have_runs(self) -> bool:
+        """Whether the system was asked for what runs lie in."""
+        return bool(self.m.peek(self.m.statics() + run_layout.RUNS_ASKED))
 
     @property
     def _runs(self) -> Runs:
@@ -88,7 +98,12 @@ class SpansLockstep(Lockstep):
         return self.heap.runs or NO_RUNS if self.heap else NO_RUNS
 
     def _misuse(self, step: Step, pointer: int) -> list[Problem]:
-        """A slot that waits, or that its run has back, is told, and what begins none; of others' words none is held."""
+        """A slot that waits, or that its run has back, is told, and what begins none; of others' words none is held.
+
+        Where nothing was reserved yet, all that is promised of blocks is.
+        """
+        if not self._may_have_runs:
+            return super()._misuse(step, pointer)
         self.heap = self.heap or decode(self.m, spans=True)
         may_fit = step.verb in STATING and pointer in self.live         # what is stated wrong may be of the same class
         must = self._runs.holds(pointer) and not may_fit and not self._is_fresh(pointer)
@@ -114,5 +129,5 @@ class SpansLockstep(Lockstep):
         return FUEL * 4
 
     def _verdicts(self) -> list[Problem]:
-        """Nothing: which words of runs a walk looks at is not written down."""
-        return []
+        """See there; nothing once there may be runs: which of their words a walk looks at is not written down."""
+        return [] if self._may_have_runs else super()._verdicts()

@@ -33,8 +33,8 @@ WRITTEN = 8                     # words at either end of a block that the caller
 
 
 def validate(trace: Trace, fault: str = "", seconds: float = HANG_SECONDS) -> list[Problem]:
-    """What the compiled allocator, with a fault of the lowering if one is named, does otherwise."""
-    loaded, journal = library(fault), Journal()
+    """What the compiled allocator without spans, with a fault of the lowering if one is named, does otherwise."""
+    loaded, journal = library(fault, spans=False), Journal()
     ended = contained(lambda: Pair(loaded, journal).run(trace), journal, seconds)
     if isinstance(ended, Died):
         return [Problem(f"translation_{ended.how}", f"{(journal.lines() or ['start'])[-1]}: {ended.words}")]

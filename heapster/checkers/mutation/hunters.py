@@ -19,7 +19,7 @@ UNFUZZED = frozenset({                      # what lives on the simulated machin
     *(f"model/{name}.py" for name in ("asked", "sketch", "trace")),
     *(f"checkers/lockstep/{name}.py" for name in (
         "heap_diff", "heap_history", "native", "run_trace", "subprocess", "translation", "validation"))})
-ON_USUAL, ON_HARDENED, ON_SPANS = "sim", "sim:harden=1", "sim:spans=1"
+ON_USUAL, ON_HARDENED, ON_SPANS = "sim:spans=0", "sim:harden=1", "sim:spans=1"
 ALONE = {                                   # the one heap that runs a file
     **{f"impl/{name}.py": ON_SPANS for name in ("run_layout", "runs", "slots", "run_totals")},
     **{f"impl/{name}.py": ON_HARDENED for name in (

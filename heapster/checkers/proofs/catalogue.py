@@ -146,7 +146,7 @@ def selected(names: tuple[str, ...], *, thorough: bool, spans: bool = False) -> 
     found = _named(names, thorough=thorough)
     chosen = tuple(proof for proof in found if is_of(proof, spans=spans))
     if not chosen:
-        raise UsageError(f"what is proved of {' and '.join(names)} does not hold with spans: leave out spans=1")
+        raise UsageError(f"what is proved of {' and '.join(names)} does not hold with spans: name sim:spans=0")
     return chosen
 
 

@@ -23,7 +23,7 @@ from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.mutation.fault import Origin
 from heapster.checkers.proofs import BITS, LONGEST_AFTER_REFUTING, Proof, Theorem
 from heapster.checkers.proofs.kept import KeptProofs
-from heapster.checkers.targets.target import SIM, WITH_SPANS, Target, folder
+from heapster.checkers.targets.target import SIM, Target, built, folder
 from heapster.extras import install
 from heapster.results import Finding, TargetError
 
@@ -303,7 +303,7 @@ def is_replayed(finding: Finding | None) -> bool:
 def target_of(origin: Origin, *, spans: bool = False) -> Target:
     """What findings name as their target."""
     target = folder(origin) if isinstance(origin, Path) else SIM
-    return replace(target, settings=WITH_SPANS) if spans else target
+    return replace(target, settings=built(with_spans=spans))
 
 
 def _explore(proof: Proof, encoding: str, source: Any, stop_at: str, target: Target,

@@ -15,7 +15,7 @@ from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, Origin, plan
 from heapster.checkers.proofs.builds import Build
 from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import CHECKSUM
-from heapster.checkers.targets.source import root_in, shipped, source_in, with_spans
+from heapster.checkers.targets.source import root_in, source_in, with_spans, without_spans
 from heapster.results import TargetError
 
 HOMES_OF_RUNS = ("runs", "run_totals")      # and what is asked of them by others, answered where no run is
@@ -87,7 +87,7 @@ def _loaded(origin: Origin, folder: Path, *, spans: bool) -> Any:
         return source_in(plant(origin, folder), spans=spans)
     if origin:
         return source_in(origin, spans=spans)
-    return with_spans() if spans else shipped()
+    return with_spans() if spans else without_spans()
 
 
 def _drop_asserts(root: Path) -> None:

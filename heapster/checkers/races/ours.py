@@ -14,7 +14,9 @@ from heapster.checkers.races.replay import ScheduleReplay
 from heapster.checkers.races.schedulable import Schedulable
 from heapster.checkers.races.schedulers.replay import Follow
 from heapster.checkers.races.session import ScheduleProblem, ScheduleRun, Session
-from heapster.checkers.targets.source import Source, shipped, version
+from heapster.checkers.targets.interpreted import shipped_source
+from heapster.checkers.targets.source import Source, version
+from heapster.checkers.targets.target import SIM
 from heapster.machine.traced import Old, Segment
 from heapster.model.placement import POLICY_NAMES
 from heapster.wording import counted
@@ -32,7 +34,7 @@ NOT_CHECKED = (
 
 def schedulable(source: Source | Schedulable | None) -> Schedulable:
     """What schedules are run of: our source, unless it is something else already."""
-    return TracedSource(source or shipped()) if source is None or isinstance(source, Source) else source
+    return TracedSource(source or shipped_source(SIM)) if source is None or isinstance(source, Source) else source
 
 
 class TracedSource:

@@ -12,7 +12,7 @@ from heapster.impl.layout import DEFAULT_CACHE
 from heapster.model.placement import POLICY_NAMES
 from heapster.native import cache, toolchain
 from heapster.native.headers import generated
-from heapster.native.library import C_SOURCES, core, prepare
+from heapster.native.library import C_SOURCES, DEFAULTS, core, prepare
 from heapster.native.operations_header import operations_folder, operations_header
 from heapster.results import TargetError
 
@@ -43,7 +43,7 @@ def _make_harness(out: Path) -> None:
     toolchain.run([toolchain.compiler(), *FLAGS, "-shared", "-fPIC", HERE / "plugin.c", "-o", out / PLUGIN])
 
 
-def native(fault: str = "", *, spans: bool = False) -> Path:
+def native(fault: str = "", *, spans: bool = DEFAULTS.spans) -> Path:
     """Our library, with a way to have its heap walked, and a fault of `machine.lowering.FAULTS` if one is named."""
     compiled = core(fault, spans=spans)
     parts = [*generated().values(), *_texts(C_SOURCES), (HERE / "walk.c").read_bytes(), compiled.parent.name,

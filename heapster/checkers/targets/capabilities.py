@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from heapster.checkers.targets.kinds import BY_NAME, KINDS, TargetKind
-from heapster.checkers.targets.target import NUMBERS, Target, View
+from heapster.checkers.targets.target import BUILT_IN, NUMBERS, Target, View
 from heapster.results import UsageError
 
 # What a command needs of a target: one of these views, the first that it has.
@@ -22,7 +22,7 @@ TAKES: Mapping[str, tuple[View, ...]] = {
 }
 # What can be set of a target in that view; in others, everything.
 HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy", "spans"), View.SOURCE: ("spans",)}
-FROM_OUTSIDE = tuple(NUMBERS)        # settings that a compiled library has from its environment, or is built with
+FROM_OUTSIDE = frozenset(NUMBERS) - {BUILT_IN}      # settings that a compiled library has from its environment
 
 
 def view_of(target: Target, command: str) -> View:
@@ -35,9 +35,6 @@ def view_of(target: Target, command: str) -> View:
     if target.settings.spans and target.settings.harden:
         raise UsageError(f"{command} cannot take {target}: a hardened heap has no runs; leave out spans=1")
     view = View.CALLS if View.CALLS in views and _from_outside(target) else views[0]
-    if target.settings.spans and command == "races" and view is View.CALLS:
-        raise UsageError(f"races cannot take {target}: of the compiled library it explores none with runs; "
-                         "name sim:spans=1")
     if lost := [name for name in target.settings.given if name not in HONOURS.get(view, target.settings.given)]:
         raise UsageError(f"{command} cannot set {' and '.join(lost)} of {target.name}: leave that out of '{target}'")
     return view

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from heapster.checkers.targets.installed import PEERS
 from heapster.checkers.targets.making import SOURCES
 from heapster.checkers.targets.sources import holds_sources
-from heapster.checkers.targets.target import BUILT_IN, TargetSettings, View
+from heapster.checkers.targets.target import TargetSettings, View
 
 OURS = TargetSettings._fields
 HEADERS = (".h", ".hpp")
@@ -63,7 +63,7 @@ KINDS = (
         View.LOCKSTEP: "interpreted:simulated", View.ENGINE: "interpreted:shipped_source",
         View.SOURCE: "interpreted:shipped_source"}, OURS),
     TargetKind("process", "the real memory of this process, beside its C library", "process", _named("process"), {
-        View.LOCKSTEP: "interpreted:in_process"}, tuple(name for name in OURS if name != BUILT_IN)),
+        View.LOCKSTEP: "interpreted:in_process"}, OURS),
     TargetKind("native", "the compiled library", "native", _named("native"), {
         View.LOCKSTEP: "native:make", View.ENGINE: "native:engine", View.CALLS: "native:calls",
         View.PRELOAD: "native:preload", View.THREADS: "native:threads"}, OURS),

@@ -41,8 +41,8 @@ def with_spans() -> Source:
     return source_in(Path(impl.__file__).parent, spans=True)
 
 
-def shipped() -> Source:
-    """The source that Heapster ships."""
+def without_spans() -> Source:
+    """The source that Heapster ships, as it is built without spans."""
     return _modules("heapster.impl", Path(impl.__file__).parent)
 
 

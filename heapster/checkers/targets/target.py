@@ -9,6 +9,7 @@ from typing import NamedTuple
 from heapster.impl.layout import MAX_ARENAS, MAX_CACHE, MAX_REQUEST
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import OPERATIONS
+from heapster.native.spans import SHIPPED
 
 
 class View(Enum):
@@ -43,12 +44,17 @@ class TargetSettings(NamedTuple):
     arenas: int | None = None
     retained: int | None = None     # bytes of freed mappings that may be kept
     harden: int | None = None       # 1 for a hardened heap
-    spans: int | None = None        # 1 for what is built with spans
+    spans: int | None = None        # 1 for what is built with spans, 0 for what is built without
 
     @property
     def has_spans(self) -> bool:
-        """Whether small sizes come from runs, where anything does."""
-        return bool(self.spans)
+        """Whether it is built with spans: as what ships is, where nothing is said."""
+        return SHIPPED if self.spans is None else self.spans != 0
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether small sizes come from runs, if threads have caches: a hardened heap has none."""
+        return self.has_spans and not self.harden
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -85,7 +91,12 @@ class TargetSettings(NamedTuple):
 NUMBERS = {"cache": Number("cache", 0, MAX_CACHE), "arenas": Number("arenas", 1, MAX_ARENAS),
            "retained": Number("keep", 0, MAX_REQUEST), "harden": Number("harden", 0, 1), "spans": Number("spans", 0, 1)}
 BUILT_IN = "spans"              # a setting that another library has, and no variable
-UNSET, WITH_SPANS = TargetSettings(), TargetSettings(spans=1)
+UNSET = TargetSettings()
+
+
+def built(*, with_spans: bool) -> TargetSettings:
+    """What names the build with spans, or that without: nothing if it is what ships."""
+    return UNSET if with_spans is UNSET.has_spans else TargetSettings(spans=int(with_spans))
 
 
 @dataclass(frozen=True)

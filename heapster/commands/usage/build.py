@@ -9,7 +9,8 @@ from heapster.commands.options import FilePath, done_by, library_options
 @click.option("--out", required=True, metavar="DIR", type=FilePath(), help="Where to write it.")
 @library_options
 @click.option("--harden", is_flag=True, help="Only ever a hardened heap: what HEAPSTER_HARDEN=1 asks of others.")
-@click.option("--spans", is_flag=True, help="Small sizes from runs of slots without headers: faster, and less proved.")
+@click.option("--spans/--no-spans", default=None,
+              help="Small sizes from runs of slots without headers, or from blocks as all others: slower, and simpler.")
 @click.option("--check", "checked", is_flag=True, help="Also compile and run a program with each library.")
 @done_by("build")
 def command() -> None:

@@ -78,10 +78,13 @@ def prepare(options: ForeignOptions) -> Prepared:
 
 
 def native(target: Target, fault: str = "") -> Prepared:
-    """Our compiled library, with hooks and in the settings that ship; a fault of its lowering may be named."""
-    if target.settings.given:
+    """Our compiled library, of either build, with hooks and in the settings that ship; a fault may be named.
+
+    The fault is one of its lowering.
+    """
+    if target.settings._replace(spans=None).given:
         raise UsageError(f"races runs the compiled library with the settings that ship: 'native', not '{target}'")
-    path = scheduled(fault)
+    path = scheduled(fault, spans=target.settings.has_spans)
     symbols = dict(symbols_for("heapster_", read_shared_object(path).functions)) | {"init": START}
     version = sha256(path.read_bytes()).hexdigest()[:8]
     return Prepared(path, symbols, layout.ALIGN, version, (), has_atomics=True, handles_fork=True)
