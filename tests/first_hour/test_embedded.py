@@ -222,6 +222,24 @@ def test_a_pool_is_not_condemned_for_sizes_that_its_interface_cannot_hold(
         assert re.match(r"outside_region.*\n  a = malloc\(655[23]\d\): the block ends", read.out)
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize(("narrow", "most"), [("uint16_t", "65,535 bytes"), ("int", "2,147,483,647 bytes"),
+                                              ("ptrdiff_t", "PTRDIFF_MAX bytes")])
+def test_a_description_by_hand_passes_no_size_that_would_be_cut(narrow: str, most: str, compiler: str,
+                                                                tmp_path: Path) -> None:
+    """And says from which on it refuses them itself; what the pool does wrong besides is found."""
+    header = OF_16_BITS.replace("np_alloc(node_pool_t *pool, uint16_t", f"np_alloc(node_pool_t *pool, {narrow}")
+    (tmp_path / "np.h").write_text(header)
+    (tmp_path / "np.c").write_text((FIRST_FIT % "size_t").replace("uint16_t size)", f"{narrow} size)").replace(
+        "(size + 7u) & ~7u", "((size_t)size + 7u) & ~(size_t)7"))
+    (tmp_path / "np.toml").write_text('sources = ["np.c"]\nheaders = ["np.h"]\nregion = 262144\nalignment = 8\n'
+                                      'instance = "node_pool_t"\ninit = "np_init(&instance, region, region_size)"\n'
+                                      'malloc = "np_alloc(&instance, size)"\nfree = "np_free(&instance, pointer)"\n')
+    read = types(f"heapster fuzz np.toml --seconds 0.5 --jobs 1 --cc {compiler}", tmp_path)
+    assert read.code in (0, 3), read.out
+    assert f"policy: malloc can be told {most} at most: the type in which its description passes a size" in read.out
+
+
 def test_the_region_of_a_draft_is_one_that_its_start_can_be_told(tmp_path: Path) -> None:
     (tmp_path / "np.h").write_text(OF_16_BITS.replace("uint32_t length)", "uint16_t length)"))
     read = types("heapster describe np.h", tmp_path)

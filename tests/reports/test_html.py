@@ -77,6 +77,16 @@ def test_the_page_says_how_sure_a_line_is(place: Place, said: str) -> None:
     assert said in page([as_value(replace(FAILED, findings=(replace(FINDING, place=place),)))], [])
 
 
+def test_the_middle_of_a_long_trace_folds_but_for_what_is_marked() -> None:
+    steps = tuple(f"a{number} = malloc({number})" for number in range(500))
+    shown = page([as_value(replace(FAILED, findings=(replace(FINDING, trace=steps, breaking=200, noticing=499),)))], [])
+    assert re.findall(r"<summary>(.*?)</summary><ol class=\"trace mono\" start=\"(\d+)\">", shown) == [
+        ("185 more steps", "13"), ("284 more steps", "205")]
+    assert [int(size) for size in re.findall(r"<li[^>]*>a\d+ = malloc\((\d+)\)", shown)] == list(range(500))
+    assert "<li class=\"broke\">a200 = malloc(200) ← broken here" in shown
+    assert "<summary>" not in page([as_value(FAILED)], [])
+
+
 def test_the_page_is_well_formed(read: Reader) -> None:
     assert read.open == []
     assert len(read.ids) == len(set(read.ids))

@@ -13,12 +13,14 @@ Values are C expressions over `region`, `region_size`, `instance`, and what the 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from heapster.checkers.blackbox.build import Compiler, compile_object, place_of
+from heapster.checkers.blackbox.narrow import narrow, sizes_of, words
 from heapster.checkers.blackbox.symbols import read_shared_object
 from heapster.checkers.blackbox.target import ForeignTarget, from_object
 from heapster.checkers.targets.instrumented import calls_hooks
@@ -93,8 +95,9 @@ def from_description(path: Path, compiler: Compiler) -> ForeignTarget:
         return from_adapter(path.parent / told["adapter"], None, compiler, told, path)
     made = place_of(path, compiler)
     adapter = made.with_suffix(".cpp" if _is_cplusplus(told) else ".c")
-    write_whole(adapter, adapter_source(told))
-    return _finished(path, told, [str(adapter)], made, compiler)
+    limits = narrow(adapter_source(told), told, adapter, compiler._replace(flags=_flags(path, told, compiler)))
+    write_whole(adapter, adapter_source(told, limits))
+    return replace(_finished(path, told, [str(adapter)], made, compiler), as_built=words(limits))
 
 
 def from_adapter(adapter: Path, library: Path | None, compiler: Compiler, told: dict[str, Any] | None = None,
@@ -158,8 +161,8 @@ def read_description(path: Path) -> dict[str, Any]:
     return told
 
 
-def adapter_source(told: dict[str, Any]) -> str:
-    """The adapter in C."""
+def adapter_source(told: dict[str, Any], limits: Mapping[str, int] = MappingProxyType({})) -> str:
+    """The adapter in C, which refuses sizes beyond the limits, by call."""
     size, boundary = told.get("region", DEFAULT_REGION), told.get("region_alignment", 4096)
     linked = 'extern "C" ' if _is_cplusplus(told) else ""
     lines = [f"#define REGION_SIZE {size}", f"#define REGION_ALIGNMENT {boundary}",
@@ -171,7 +174,9 @@ def adapter_source(told: dict[str, Any]) -> str:
              f"{linked}int {PREFIX}init(void) {{ {_init(told)} }}"]
     for verb, (kind, parameters, body) in SIGNATURES.items():
         if verb in told:
-            lines.append(f"{linked}{kind} {PREFIX}{verb}({parameters}) {{ (void)instance; {body.format(told[verb])} }}")
+            refused = " || ".join(f"{name} > {limits[verb]}u" for name in sizes_of(verb)) if verb in limits else ""
+            before = f"(void)instance; {f'if ({refused}) return NULL; ' if refused else ''}"
+            lines.append(f"{linked}{kind} {PREFIX}{verb}({parameters}) {{ {before}{body.format(told[verb])} }}")
     return "\n".join(lines) + "\n"
 
 
@@ -214,10 +219,9 @@ def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, 
         if not (base / needed).is_file():
             raise TargetError(f"{path} names {needed}, which is not there")
     sources = [*adapter, *(str(base / source) for source in told.get("sources", ()))]
-    flags = [f"-I{base / folder}" for folder in (".", *told.get("include", ()))] + list(told.get("cflags", ()))
     library = [str(base / told["object"]), f"-Wl,-rpath,{(base / told['object']).parent}"] if "object" in told else []
     library += ["-lstdc++"] if _is_cplusplus(told) else []
-    compiler = compiler._replace(flags=(*flags, *compiler.flags))
+    compiler = compiler._replace(flags=_flags(path, told, compiler))
     try:
         build = compile_object(sources, made, compiler, *library)
     except TargetError as error:
@@ -238,6 +242,12 @@ def _finished(path: Path, told: dict[str, Any], adapter: list[str], made: Path, 
                    ingredients=Ingredients(tuple(compiler.command), compiler.flags, tuple(sources), tuple(library)),
                    check_means="check" in told, region=_room(told),
                    alignment=told.get("alignment", found.bits // 8))
+
+
+def _flags(path: Path, told: dict[str, Any], compiler: Compiler) -> tuple[str, ...]:
+    """What the compiler is told: where the description's headers lie, and what else it says."""
+    folders = (f"-I{path.parent.resolve() / folder}" for folder in (".", *told.get("include", ())))
+    return (*folders, *told.get("cflags", ()), *compiler.flags)
 
 
 def _room(told: dict[str, Any]) -> int:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from heapster.files import write_whole
 from heapster.reports.flame import called, flames
+from heapster.reports.html.folding import folded
 from heapster.reports.misuse import misused
 from heapster.reports.ratios import ratios
 from heapster.reports.reading import mapping
@@ -31,7 +32,8 @@ def page(runs: Sequence[Mapping[str, Any]], journeys: Sequence[Journey], title: 
                               lstrip_blocks=True)
     names = {journey.name for journey in journeys}
     return environment.get_template("page.html").render(
-        title=title, about=about, style=Markup(_text("style.css")), script=Markup("\n".join(map(_text, SCRIPTS))),    # noqa: S704  our own
+        title=title, about=about, folded=folded,
+        style=Markup(_text("style.css")), script=Markup("\n".join(map(_text, SCRIPTS))),    # noqa: S704  our own
         summary=summary(runs) if runs else None, findings=list(_findings(runs, names)),
         figures=[*figures(runs), *ratios(runs), *misused(runs)],
         heaps=[{"name": journey.name, "packed": packed(journey)} for journey in journeys],
