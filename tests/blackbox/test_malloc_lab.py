@@ -82,8 +82,8 @@ def test_null_while_mem_sbrk_has_plenty_is_too_early(tmp_path: Path) -> None:
 
 def test_a_checker_that_hangs_is_blamed_itself() -> None:
     hung = Ending(Ended.TIMED_OUT, 0, 0, Phase.OWN_CHECK, Suspicion.NOTHING, 1, False, "")
-    assert why_it_died(hung, "malloc", Promises()).code == "heap_check_failed"
-    assert why_it_died(hung._replace(phase=Phase.CALLING), "malloc", Promises()).code == "hang"
+    assert why_it_died(hung, "malloc", Promises(), "").code == "heap_check_failed"
+    assert why_it_died(hung._replace(phase=Phase.CALLING), "malloc", Promises(), "").code == "hang"
 
 
 def test_a_checker_that_says_no_is_heeded(tmp_path: Path) -> None:

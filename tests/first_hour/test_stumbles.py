@@ -111,3 +111,41 @@ def test_nothing_of_a_run_lies_in_a_folder_without_write_access(tmp_path: Path) 
     assert read.code == 1
     assert "warning: findings cannot be kept in .heapster: " in read.err
     first_finding(read)
+
+
+OF_A_FILE = """\
+#define _GNU_SOURCE
+#include <stddef.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#define HEAP (1 << 22)
+static char *heap;
+static size_t used;
+void *malloc(size_t size)
+{
+    if (heap == NULL) {
+        int fd = memfd_create("heap", 0);
+        if (ftruncate(fd, %d) != 0)
+            return NULL;
+        heap = mmap(NULL, HEAP, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
+    if (size > HEAP - used - 32)
+        return NULL;
+    char *block = heap + used + 16;
+    *(size_t *)(block - 8) = size;
+    used += (size + 31) & ~(size_t)15;
+    return block;
+}
+void free(void *p) { (void)p; }
+"""
+
+
+@pytest.mark.parametrize(("bytes_of_file", "code", "title"), [
+    (0, "crash", r"malloc dies of SIGBUS: it touches a page beyond the end of the file that is mapped there"),
+    (8192, "unusable_block", r"the block that malloc answered dies of SIGBUS, at byte [\d,]+ of [\d,]+ of \w")])
+def test_a_heap_in_a_file_that_is_too_short_says_where_it_ends(bytes_of_file: int, code: str, title: str,
+                                                                tmp_path: Path) -> None:
+    (tmp_path / "file.c").write_text(OF_A_FILE % bytes_of_file)
+    read = types("heapster fuzz file.c --seconds 0.3 --jobs 1 --ignore memory_never_returned", tmp_path)
+    assert first_finding(read)[0] == code
+    assert re.search(title, " ".join(read.out.split())), read.out

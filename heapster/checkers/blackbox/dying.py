@@ -7,14 +7,18 @@ from heapster.wording import counted
 
 NEAR_NULL = 1 << 16             # bytes around NULL that belong to nobody
 ROUNDS = 8                      # times that each place is touched, before it is called going round
-FAULT, ENDLESS = "dies of SIGSEGV", "does not come back"        # in titles that name no cause
+FAULT, BUS, ENDLESS = "dies of SIGSEGV", "dies of SIGBUS", "does not come back"         # in titles that name no cause
+CANONICAL = 1 << 47             # beyond lie no addresses of programs
 
 
 def by_its_end(title: str, accesses: Sequence[TargetEvent], words: str, bits: int) -> str:
     """The title, with the cause in it where the last call's accesses tell one; `words` say what the last of them is."""
     if not accesses:
         return title
-    for shown, cause in ((FAULT, _followed(accesses[-1].address, words, bits)), (ENDLESS, _circle(accesses))):
+    last = accesses[-1].address
+    followed = _followed(last, words, bits)
+    beyond = "touches a page beyond the end of the file that is mapped there" if last < CANONICAL else ""
+    for shown, cause in ((FAULT, followed), (BUS, beyond or followed), (ENDLESS, _circle(accesses))):
         if cause:
             title = title.replace(shown, f"{shown}: it {cause}", 1)
     return title

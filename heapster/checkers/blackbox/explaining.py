@@ -61,6 +61,9 @@ ASSERTED = re.compile(r": (?P<file>/[^:]+):(?P<line>\d+): (?:(?P<function>\w+): 
 
 
 
+OF_THE_CALLER = ("unusable_block", "block_vanished")     # who dies of these is the caller: no access of the target's
+
+
 class Explainer:
     """Asks a target's instrumented twin, and its variants; to be closed."""
 
@@ -183,7 +186,8 @@ class Explainer:
         """The title, with the cause of a crash or a hang if what the last call did tells it."""
         accesses = [moment.event for moment in beside if moment.event.kind == EventKind.ACCESS]
         words = words_of(accesses[-1], held_while(shown.trace, self._seen, accesses[-1])) if accesses else ""
-        return by_its_end(shown.finding.title, accesses, words, self._target.bits)
+        title = shown.finding.title
+        return title if shown.finding.code in OF_THE_CALLER else by_its_end(title, accesses, words, self._target.bits)
 
     def of_breach(self, shown: Shown, breaking: int) -> Shown:
         """What shows on the twin alone, with its line: what mends it, that of the access, or what led to it."""

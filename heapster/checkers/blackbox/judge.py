@@ -73,6 +73,7 @@ class Ending(NamedTuple):
     init_failed: bool
     output: str                 # the first of what it printed
     stray: int = 0              # it died of touching memory outside of its own: how far from the edge
+    fault: int = 0              # the address that it died of, 0 if of none
 
     @property
     def died(self) -> bool:
@@ -253,7 +254,7 @@ class Judge:
         phase = Phase(header.phase) if header.phase < len(Phase) else Phase.CALLING
         return Ending(ended, header.code, header.current, phase, suspicion, header.done_ops if told else
                       min(header.done_ops, header.current + 1), told and bool(header.init_failed), output,
-                      header.stray if ended is Ended.SIGNALLED else 0)
+                      *((header.stray, header.fault) if ended is Ended.SIGNALLED else ()))
 
     def calls(self) -> Iterator[tuple[str, str, int]]:
         """Function, outcome and number of the calls that the last case made, step by step ones and others."""

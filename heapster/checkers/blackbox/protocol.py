@@ -126,6 +126,7 @@ AFTERWARDS = (
 FIELDS: list[tuple[str, Any]] = [
     *((name, ctypes.c_uint64) for name in (*ASKED, *ANSWERED)),
     ("stray", ctypes.c_int64),          # it died of touching memory outside of its own: how far from the edge
+    ("fault", ctypes.c_uint64),         # the address that it died of, 0 if of none
     ("calls", ctypes.c_uint64 * len(OUTCOMES) * len(ROWS)),     # that were made and judged, by their outcome
     *((name, ctypes.c_uint64) for name in AFTERWARDS),
     ("footprint", ctypes.c_uint64 * SAMPLES),

@@ -10,9 +10,10 @@ from heapster.checkers.blackbox.judge import Ending, Judge, how_it_died, last_wo
 from heapster.checkers.blackbox.protocol import NONE, Breach, Ended, Mode, Observation, Phase, Status
 from heapster.model.live import Live
 from heapster.model.operation import NO_HANDLE, Step, Trace
-from heapster.model.operations import CALLS, RELEASING, REQUESTS
+from heapster.model.operations import CALLS, RELEASING, REQUESTS, requested
 from heapster.model.problem import Problem
 from heapster.model.spec import HARMS, Operation, Promises, Result, advance, explains, must_refuse, where_outside
+from heapster.model.trace import handle_name
 
 SIGABRT = 6
 LONG_RETRY = 4                  # times the limit: before a hang is claimed
@@ -191,8 +192,17 @@ class _Judged:
         if not ending.died and not ending.init_failed:
             return self._nothing_wrong(taken)
         index = min(max(taken, ending.current), len(self._trace) - 1)
-        reason = why_it_died(ending, self._trace[index].verb if self._trace else "", self._promises)
+        reason = why_it_died(ending, self._trace[index].verb if self._trace else "", self._promises,
+                             self._in_block(ending.fault, index))
         return self._outcome(index, (*self._given_in_vain(index), reason), None, self._blocks(), taken)
+
+    def _in_block(self, place: int, index: int) -> str:
+        """In which block an address lies, and where in it, for the end of a sentence: of those that were given."""
+        given = [NamedBlock(step.result, seen.pointer, requested(step)) for step, seen in
+                 zip(self._trace[index:index + 1], self._seen[index:index + 1], strict=False) if seen.pointer]
+        within = (block for block in (*given, *self._blocks()) if 0 <= place - block.pointer < block.request)
+        return next((f", at byte {place - block.pointer:,} of {block.request:,} of {handle_name(block.handle)}"
+                     for block in within), "")
 
     def _given_in_vain(self, index: int) -> tuple[Problem, ...]:
         """Why nobody could write to the block at which the run died: it lies where none can."""
@@ -235,8 +245,8 @@ def breach_reason(breach: Breach, verb: str) -> Problem:
     return Problem(code, f"{verb} {words}")
 
 
-def why_it_died(ending: Ending, verb: str, promises: Promises) -> Problem:
-    """The reason that the end of a child is."""
+def why_it_died(ending: Ending, verb: str, promises: Promises, place: str) -> Problem:
+    """The reason that the end of a child is; `place` says for the end of a sentence in which block it died."""
     how, said = how_it_died(ending), last_words(ending.output)
     if ending.init_failed:
         return Problem("init_failed", "its initialisation fails")
@@ -253,9 +263,9 @@ def why_it_died(ending: Ending, verb: str, promises: Promises) -> Problem:
     if ending.ended is Ended.EXITED:
         return Problem("exit", f"{verb} {how}{said}")
     if ending.phase is Phase.FILLING:
-        return Problem("unusable_block", f"writing to the block that {verb} answered {how}")
+        return Problem("unusable_block", f"writing to the block that {verb} answered {how}{place}")
     if ending.phase is Phase.CHECKING:
-        return Problem("block_vanished", f"after {verb}, reading a live block {how}")
+        return Problem("block_vanished", f"after {verb}, reading a live block {how}{place}")
     if ending.code == SIGABRT:
         return Problem("abort", f"{verb} aborts{said}")
     return Problem("crash", f"{verb} {how}{said.replace(': ', ', having printed: ', 1)}")

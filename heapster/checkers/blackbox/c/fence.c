@@ -87,6 +87,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
     if (fence.low != NULL && (place < fence.low || place >= fence.high) && (uintptr_t)place + FAR > (uintptr_t)fence.low
         && (uintptr_t)place < (uintptr_t)fence.last + FAR)
         shared->stray = distance(place);
+    if (info->si_code > 0) /* it was not sent */
+        shared->fault = (uintptr_t)place;
     show();
     counters_fault();
     signal(number, SIG_DFL); /* the same access again ends it */

@@ -302,6 +302,7 @@ static void reset(void)
     shared->samples = shared->done_ops = shared->init_failed = shared->outcome = shared->code = 0;
     shared->output_length = shared->unshadowed = shared->misused = 0;
     shared->stray = 0;
+    shared->fault = 0;
     shared->call_bytes = shared->records = shared->classes = shared->runs = shared->refusals = 0;
     shared->move = shared->spoilt = shared->by_forks = shared->strayed = 0;
     shared->message[0] = 0;
