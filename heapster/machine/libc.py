@@ -43,6 +43,15 @@ def _load() -> ctypes.CDLL:
 
 LIBC = _load()
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3     # mallopt(3)
+MOST_KEPT, LARGEST_KEPT = 1 << 28, 1 << 25      # bytes
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees: to give pages back and take them again is the system's time."""
+    LIBC.mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
+    LIBC.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+
 
 @contextmanager
 def errno_kept() -> Iterator[None]:

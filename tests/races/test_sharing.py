@@ -1,5 +1,7 @@
 """A search that several share comes to what one comes to: the same schedules, the same finding, the same words."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import chain, islice, repeat
@@ -101,3 +103,17 @@ def test_what_was_given_out_when_something_failed_is_given_again_however_soon_th
     monkeypatch.setattr(search, "failures", here)
     assert list(failures(search, Ahead(2), lambda: nullcontext(search.subject), {})) == []
     assert met == pieces
+
+
+COUNTS_FAULTS = """
+import resource
+from heapster.cli import main
+main(["races", "sim", "--schedules", "200", "--seed", "1", "--jobs", "2"])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt)
+"""
+
+
+def test_workers_keep_their_memory_between_schedules() -> None:
+    """Else each takes its pages of the system again and again, where two cores stand in each other's way."""
+    done = subprocess.run([sys.executable, "-c", COUNTS_FAULTS], capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) < 30_000

@@ -20,6 +20,7 @@ from heapster.checkers.races.schedulable import Schedulable
 from heapster.checkers.races.search import ProgramPiece, ScheduleSearch, SearchPlan
 from heapster.checkers.races.session import ScheduleProblem
 from heapster.checkers.races.shrinking import FailingRun
+from heapster.machine.libc import keep_freed_memory
 
 TOGETHER = 8                    # programs that one worker is given at a time, at most
 USUAL = 10                      # schedules of a program, before any was explored
@@ -70,6 +71,7 @@ class Explorer:
 
     def __call__(self, given: tuple[Chunk, Allowance]) -> list[Explored]:
         """What comes of each program of a chunk, to the first that fails, or that uses up what is allowed."""
+        keep_freed_memory()
         with self.opened() as subject:
             for problem in self.known:
                 subject.found(problem)
