@@ -107,7 +107,8 @@ LINE_FAULTS = (
     *_of("lines/explicit.c", ("unlinks_what_is_freed", "unlink_block(NEXT_BLKP(bp));", "unlink_block(bp);")),
     *_of("lines/chain.c",
          ("copies_the_request", "copy = b->size < size ? b->size : size;", "copy = size;"),
-         ("tail_stays", "        else last = b;                  /* alone in its line: a fault leaves it out */", "")),
+         ("tail_stays", "        else last = b;                  /* alone in its line: a fault leaves it out */", ""),
+         ("cast_before_the_sum", "(char *)(b + 1) + size);", "(char *)b + 1 + size);")),
 )
 
 BLIND_FAULTS = (        # written after the ranking, which was never tuned on them

@@ -4,16 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from heapster.checkers.blackbox.believing import CUT_SHORT, best_place, rivals
+from heapster.checkers.blackbox.accesses import Suspect, TracedEvent
+from heapster.checkers.blackbox.believing import AS_ELSEWHERE, CUT_SHORT, best_place, rivals
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.outline import Outline
-from heapster.checkers.blackbox.protocol import Mode
+from heapster.checkers.blackbox.protocol import EventKind, Mode, TargetEvent
 from heapster.checkers.blackbox.repairing import FEW_CHANGES, Repair, RepairLayer, compiled_repairs
+from heapster.checkers.blackbox.root_cause import GUESSED
 from heapster.checkers.blackbox.searching import A_TURN, RepairSearch, in_order, in_turns, is_mended, is_short
 from heapster.checkers.blackbox.variant_list import FORCED, LACKING, Variant
 from heapster.checkers.targets import grammar
+from heapster.checkers.targets.lines import Frame
 from heapster.checkers.targets.opening import resolve
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
@@ -155,6 +158,23 @@ def test_asking_what_the_target_takes_as_it_is_leaves_the_variant_chosen(layers:
         search = RepairSearch(layers[0], judge, Promises())
         search._choose(7)
         assert search._memory() == search._memory() and judge.header.choice == 7
+
+
+def test_of_a_call_and_what_it_calls_the_latter_comes_first() -> None:
+    """As a header that is not counted: where the size is reckoned, or in what is handed to that."""
+    call = MENDS._replace(function="malloc", mended="n = order_for(size + 16);")
+    called = MENDS._replace(function="order_for", variant=MENDS.variant._replace(line=9))
+    worse = called._replace(changes=9)
+    assert in_order([call, called], []) == [called, call] == in_order([called, call], [])
+    assert in_order([call, worse], []) == [call, worse] and in_order([], []) == []
+
+
+def test_the_first_line_of_the_call_that_fails_speaks_for_no_change_of_it() -> None:
+    other = MENDS._replace(function="free", variant=MENDS.variant._replace(line=9))
+    frames, moment = (Frame("place", "mm.c", 3),), TracedEvent(TargetEvent(0, 0, 0, 0, 0, EventKind.ENTER, 0), ())
+    guessed, seen = ((Suspect(moment, why), frames) for why in (f"what a = malloc(1) {GUESSED[0]}", "writes"))
+    sure, unsure = best_place([seen], [MENDS, other]), best_place([guessed], [MENDS, other])
+    assert sure is not None and sure.mended and unsure is not None and AS_ELSEWHERE in unsure.why
 
 
 def test_what_is_bold_is_believed_late() -> None:

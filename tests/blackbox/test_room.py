@@ -28,7 +28,7 @@ def refused(text: str, most: int = 65536, *, merges: bool = False, in_place: boo
 
 
 @pytest.mark.parametrize("text", [
-    "a = malloc(24)",
+    "a = malloc(8)",
     "a = malloc(40000); free(a); b = malloc(15000)",
     "a = malloc(1000); b = malloc(40000); free(b); c = malloc(1000); free(c); d = malloc(1000)"])
 def test_there_was_room(text: str) -> None:
@@ -43,6 +43,11 @@ def test_there_was_room(text: str) -> None:
     "a = malloc(16); b = malloc(40000); free(b); c = memalign(4096, 16)"])
 def test_there_may_have_been_none(text: str) -> None:
     assert refused(text) == []
+
+
+def test_slots_of_a_pool_may_be_small_and_no_other_first_block_may_be_refused() -> None:
+    assert refused("a = malloc(49)") == []
+    assert refused("a = malloc(49)", most=0) == refused("a = malloc(49)", merges=True) == ["spurious_null"]
 
 
 def test_a_block_that_was_made_smaller_in_place_may_be_as_large_as_before() -> None:

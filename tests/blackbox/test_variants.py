@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.checkers.blackbox.edits import around, edited
 from heapster.checkers.blackbox.variants import Variants
 
 TEXT = """\
@@ -270,3 +271,17 @@ def test_what_is_handed_to_a_macro_that_is_no_expression_stays(tmp_path: Path) -
     assert {one.line for one in varied.all if one.before and one.line > 2} == {7}
     assert {one.line for one in Variants(text).all if one.before and one.line > 2} == {6, 7}
     built(tmp_path, varied, "#define OF_A_HEADER(n)\n" + varied.source())
+
+
+def test_of_two_that_start_together_the_longer_is_outside() -> None:
+    """Else what is added behind the shorter one is added to the other way to write the longer one too."""
+    assert edited("a + b + c", [*around(0, "(", 5, ")", 1), *around(0, "[", 9, "]", 2)]) == "[(a + b) + c]"
+
+
+def test_a_call_that_another_variable_of_its_kind_may_lack_is_among_them() -> None:
+    """As a buddy that stays in its list, where the source takes out another block elsewhere."""
+    text = ("struct b { struct b *next; };\nvoid take(struct b *b) { b->next = 0; }\n"
+            "void *get(struct b *b)\n{\n    take(b);\n    return b;\n}\n"
+            "void put(struct b *b, struct b *other)\n{\n    if (other < b)\n        b = other;\n}\n")
+    lacking = {one.after.strip() for one in Variants(text).all if one.line == 11}
+    assert {"take ( b );", "take ( other );"} <= lacking

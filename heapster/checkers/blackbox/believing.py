@@ -38,7 +38,8 @@ def best_place(known: list[Known], repairs: list[Repair], *, is_short: bool = Fa
         return place and replace(place, also=(*_told(repairs), *place.also)[:MOST_ALSO])
     others = dict.fromkeys(f"{frames[0].words}: {suspect.why}" for suspect, frames in known)
     mended = _frame_of(best)
-    as_good = rivals(best, repairs) if distance_of(best, seen) > 0 else ()
+    shown = [frame for suspect, frames in known if not suspect.why.endswith(GUESSED) for frame in frames]
+    as_good = rivals(best, repairs) if distance_of(best, shown) > 0 else ()
     same = next((frames for _, frames in known if _is_at(frames[0], mended)), ())
     doubt = AS_ELSEWHERE if as_good else _doubt(best) or (CUT_SHORT if is_short else "")
     if doubt:
@@ -72,7 +73,8 @@ def _frame_of(repair: Repair) -> Frame:
 
 def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
     """Whether it may only hide the fault: a part of the target is turned off, or what is changed nobody slips in."""
-    variant, alone = best.variant, len({one.variant.after for one in repairs}) == 1
+    variant = best.variant
+    alone = len({one.variant.after for one in repairs if one.belief()[:RIVALLING] == best.belief()[:RIVALLING]}) == 1
     if variant.rank == LACKING:
         return best.hides or best.avoids or bool(best.changes) and not alone
     return best.hides or variant.rank == FORCED or variant.odd and bool(best.changes)

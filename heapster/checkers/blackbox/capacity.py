@@ -10,6 +10,7 @@ from heapster.model.spec import Operation, Promises, Result
 from heapster.wording import counted
 
 FEW_BYTES = 64                  # that even the smallest heap has at the start
+SLOT_BYTES = 8                  # that even the smallest block of a pool has: a link to the next that is free
 USUAL_BYTES = 1 << 16           # that a heap has whose limit nobody knows, and which may be an array of its own
 NEEDED = 64                     # bytes beside its payload that a block may take
 PLAIN = ("malloc", "calloc", "realloc")         # asked when it was learnt
@@ -87,7 +88,7 @@ class Room:
         return [Problem("spurious_null", said)] if why else []
 
     def _why_there_is_room(self, request: int) -> str:
-        if not self._ever and request <= FEW_BYTES:
+        if not self._ever and request <= (FEW_BYTES if self._merges or not self._most else SLOT_BYTES):
             return "nothing was ever given"
         if self._has_gap(request):
             blocks = counted(len(self._held), "block") if self._held else "nothing"

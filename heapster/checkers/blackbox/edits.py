@@ -16,16 +16,17 @@ class TextEdit(NamedTuple):
     text: str
     number: int
     order: int                  # of what stands at the same offset: wrappers outside
+    end: int = 0                # of what it starts to wrap
 
     @property
-    def key(self) -> tuple[int, int, int]:
-        """Sorts them: of two around the same words, the one that starts last ends first."""
-        return self.at, self.order, -self.number if self.order < 0 else self.number
+    def key(self) -> tuple[int, int, int, int]:
+        """Sorts them: the longer of two that start together is outside; of two around the same words the first."""
+        return self.at, self.order, -self.end, -self.number if self.order < 0 else self.number
 
 
 def around(start: int, before: str, end: int, after: str, number: int, order: int = 0) -> list[TextEdit]:
     """Words before and behind others."""
-    return [TextEdit(start, 0, before, number, order), TextEdit(end, 0, after, number, CLOSES - start)]
+    return [TextEdit(start, 0, before, number, order, end), TextEdit(end, 0, after, number, CLOSES - start)]
 
 
 def marked(number: int, text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heapster.checkers.blackbox.accesses import Suspect, TracedEvent, moments, of_step
+from heapster.checkers.blackbox.accessors import past_accessors
 from heapster.checkers.blackbox.around import heap_around, held_while, words_of
 from heapster.checkers.blackbox.battery import LEAST_LOST, near
 from heapster.checkers.blackbox.believing import Known, at, best_place, distance_of, shown_path
@@ -346,8 +347,8 @@ class Explainer:
         assert self.lines is not None
         self.lines.look_up(moment.places)
         ours = cache_folder()               # of adapters that we wrote
-        return tuple(frame for place in moment.places for frame in self.lines.at(place)
-                     if Path(frame.file).parent != ours)
+        return past_accessors(tuple(frame for place in moment.places for frame in self.lines.at(place)
+                                    if Path(frame.file).parent != ours))
 
 
 def _asserted(said: str, otherwise: Place | None) -> Place | None:

@@ -26,6 +26,7 @@ LIKENESSES = 3                  # ways to name another function's variables here
 MOST_BESIDE = 6                 # statements that stand beside the like of one elsewhere
 GOT = re.compile(r"(?:(?:struct )?\w+ \* )?(?P<name>\w+) = (?:\( [\w *]+\) )?\w+ \(")    # by a call, perhaps cast
 NOTHING = ("NULL", "0")         # what a function gives up with
+CALL = re.compile(r"\w+ \([^=]*\) ?;")
 WORD = re.compile(r"(?<!-> )(?<!\. )\b[A-Za-z_]\w*")     # but for members, of words with blanks between
 
 
@@ -220,7 +221,9 @@ class Insertions:
         """The statement with the variables that there are at a place, if each has its like."""
         here = self._scopes.variables(self._tokens[index].end)
         of_kind = {kind: [other for other, its in reversed(here.items()) if its == kind] for _, kind in told.names}
-        likes = [[name] if _is_like(here.get(name, ""), kind) else of_kind[kind] for name, kind in told.names]
+        alone = len(told.names) == 1 and CALL.match(told.text)         # it may be meant for another that is here too
+        likes = [[name, *(of_kind[kind] if alone else [])] if _is_like(here.get(name, ""), kind) else of_kind[kind]
+                 for name, kind in told.names]
         for chosen in islice(product(*likes), LIKENESSES):
             if len(set(chosen)) == len(chosen):
                 text = renamed(told.text, {name: other for (name, _), other in zip(told.names, chosen, strict=True)})

@@ -15,6 +15,7 @@ METHOD = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(?P<macro>\w+)|^[ \t]*(?:[A-Za-z
                     r"\s*(?:(?:const|noexcept|override|final)\b\s*)*\{", re.MULTILINE)
 NO_VALUE = re.compile(r"(?:\([^)]*\))?[\s\\]*(?:$|;|\{|(?:do|if|while|for|switch)\b)")  # parameters, and no expression
 WORD = re.compile(r"\w+")
+ACCESSOR = re.compile(r"(?!\s*(?:if|for|while|do|switch)\b)[^;{}]*;\s*\}")       # behind a function's brace
 CLOSED = re.compile(r"^\}", re.MULTILINE)        # a function of C
 RUNS_ANYWAY = "constructor"     # an attribute of a function that nobody has to call
 
@@ -33,6 +34,8 @@ class Outline:
         bodies = [(head["macro"], without_comments(text[head.end():end_of_directive(text, head.start())]))
                   for head in heads if head["macro"]]
         self.no_values = frozenset(name for name, body in bodies if NO_VALUE.match(body))     # macros of statements
+        self.accessors = frozenset(head["name"] for head in heads if head["name"] and ACCESSOR.match(
+            without_comments(text[head.end():])))       # functions of one statement, as macros are
         renamed = {head["name"] for head in heads} & self._other_names.keys()      # a lab's malloc, which is mm_malloc
         self.macros = {head["macro"]: text[head.end():end_of_directive(text, head.start())] for head in heads
                        if head["macro"] and head["macro"] not in renamed}      # their bodies, by name

@@ -65,6 +65,10 @@ class Repair(NamedTuple):
         return bool(self.variant.before) and not (self.partly or self.hides or self.idles or self.avoids or self.wastes
                                                   or self.loads or self.variant.odd)
 
+    def calls(self, other: "Repair") -> bool:
+        """Whether what another mends is called on its line."""
+        return other.function != self.function and bool(re.search(rf"\b{other.function} *\(", self.mended))
+
     def belief(self) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool, int, int, int, int]:
         """Sorts several that mend a trace: what goes the same way is to be believed first, and what is bold late.
 

@@ -153,7 +153,7 @@ class RepairSearch:
             is_likely = not (hides or found[-1].avoids or found[-1].wastes or changes > FEW_CHANGES)
             (lines if is_likely else hiding)[line] += 1
             doubts = min(doubts, FEW_DOUBTS) if found[-1].is_surgical else doubts
-            if self._is_sure(found[-1]):
+            if self._is_sure(found[-1]) and one.variant.before:     # what is put in may do the work of what is wrong
                 self._settled = min(self._settled, rank[:2])
         return found, partly
 
@@ -330,9 +330,12 @@ def is_short(best: Repair, untried: tuple[bool, int] | None) -> bool:
 def in_order(found: Iterable[Repair], macros: Collection[str]) -> list[Repair]:
     """What is to be believed first; but for a macro by which many other addresses are given, if another gives none.
 
-    Of a macro less is known of the way that is gone: a page of twice the size hides what is too small.
+    Of a macro less is known of the way that is gone: a page of twice the size hides what is too small. Of a call and
+    what is called, which mend it alike, the latter: what it is called for may be wrong there, its caller says no more.
     """
     believed = sorted(found, key=Repair.belief)
+    called = [one for one in believed if believed[0].calls(one) and one.belief() == believed[0].belief()]
+    believed = [*called, *(one for one in believed if one not in called)]
     if believed and believed[0].function in macros and believed[0].changes > FEW_CHANGES:
         believed.sort(key=lambda one: not (one.is_surgical and one.function not in macros))
     return believed
