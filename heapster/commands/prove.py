@@ -62,10 +62,11 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
         from heapster.commands.prove_compiled import validate  # noqa: PLC0415  loads z3
         others = write, covers, fuzz, thorough or None, with_faults or None, fresh or None, cross_check or None
         return validate(words, timeout, Delivery(json, junit), given, only_list=only_list, others=others)
+    folder, spans, names = aimed(words)
     if covers is not None or fuzz is not None:
         from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
-        return measure(words, covers, fuzz, Delivery(json, junit), Path(store))
-    folder, spans, names = aimed(words)
+        target = None if folder or names else target_of(None, spans=spans)
+        return measure(target, covers, fuzz, Delivery(json, junit), Path(store))
     proofs = selected(names, thorough=thorough, spans=spans)
     timeout = timeout or (LONGEST if thorough else TIMEOUT)
     if write:

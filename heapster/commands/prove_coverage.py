@@ -1,6 +1,6 @@
 """`heapster prove --covers`: of how many calls is a theorem about the whole call the judge."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from heapster.checkers.findings.store import Store
 from heapster.checkers.proofs.coverage import CoverageTally
 from heapster.checkers.proofs.measuring import follow, generate
 from heapster.checkers.replay.source import source
+from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.usage.prove import COVERING
 from heapster.reports.output import say, warn
@@ -20,29 +21,30 @@ if TYPE_CHECKING:
     from heapster.reports.terminal import Line
 
 
-def measure(words: Sequence[str], trace: str | None, seconds: float | None, delivery: Delivery, store: Path) -> int:
+def measure(target: Target | None, trace: str | None, seconds: float | None, delivery: Delivery, store: Path) -> int:
     """Say which share of the calls of a trace, or of generated programs, a theorem reaches."""
-    if words or trace is None or trace and seconds:
-        raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships: "
-                         "heapster prove --covers --fuzz 60")
+    if target is None or trace is None or trace and seconds:
+        raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships, or that with "
+                         "spans=1: heapster prove --covers --fuzz 60")
     delivery.check()
+    spans = target.settings.has_spans
     covered, started = CoverageTally(), monotonic()
     interrupted = False
     try:
-        failure = follow(source(trace, Store(store, warn)).trace, covered) if trace else _generate(
-            covered, seconds or COVERING)
+        failure = follow(source(trace, Store(store, warn)).trace, covered, spans=spans) if trace else _generate(
+            covered, seconds or COVERING, spans=spans)
     except KeyboardInterrupt:
         interrupted, failure = True, ""
     say(_lines(covered, failure))
     return delivery.write(Run(
-        "prove", "sim", 0, Verdict.PASSED if covered.steps and not failure else Verdict.INCONCLUSIVE,
+        "prove", str(target), 0, Verdict.PASSED if covered.steps and not failure else Verdict.INCONCLUSIVE,
         monotonic() - started, covered.steps, (), checks=dict(covered.reached),
         extra={"coverage": covered.row(), "interrupted": interrupted}))
 
 
-def _generate(covered: CoverageTally, seconds: float) -> str:
+def _generate(covered: CoverageTally, seconds: float, *, spans: bool) -> str:
     with Meter("prove --covers") as meter:
-        failure = generate(covered, seconds, lambda share: meter.show(share, f"{covered.steps:,} calls"))
+        failure = generate(covered, seconds, lambda share: meter.show(share, f"{covered.steps:,} calls"), spans=spans)
         meter.close(f"{covered.steps:,} calls")
     return failure
 

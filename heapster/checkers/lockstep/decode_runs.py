@@ -91,7 +91,7 @@ def _start(base: int, record: int) -> int:
     return base + (record - base - run_layout.RUN_RECORDS >> run_layout.RUN_RECORD_SHIFT << run_layout.RUN_SHIFT)
 
 
-def _run(load: Load, base: int, index: int, word: int, room: list[int]) -> RunOfSlots:
+def _run(load: Load, base: int, index: int, word: int, room: dict[int, int]) -> RunOfSlots:
     record = base + run_layout.RUN_RECORDS + (index << run_layout.RUN_RECORD_SHIFT)
     inverse = word >> run_layout.INVERSE_SHIFT
     size = next((size for size in CACHED_SIZES if -(-INVERSE // size) == inverse), 0)
@@ -100,16 +100,16 @@ def _run(load: Load, base: int, index: int, word: int, room: list[int]) -> RunOf
     return RunOfSlots(
         base + (index << run_layout.RUN_SHIFT), _owner(word), size,
         load(record + run_layout.RUN_FRESH), load(record + run_layout.RUN_LIVE),
-        tuple(_stacked(load, load(record + run_layout.RUN_FREE))), room.index(record) if record in room else -1,
+        tuple(_stacked(load, load(record + run_layout.RUN_FREE))), room.get(record, -1),
         record == load(base + run_layout.RUN_PLACES + (word & PLACE) + run_layout.RUN_CARVED))
 
 
-def _room(load: Load, place: int) -> list[int]:
-    """The records on the list of a place."""
+def _room(load: Load, place: int) -> dict[int, int]:
+    """The records on the list of a place, and which of them each is."""
     listed = _records(load, load(place + run_layout.RUN_ROOM))
     if [load(record + layout.PREV) for record in listed] != [0, *listed][:len(listed)]:
         raise Undecodable("a list of runs is not linked both ways")
-    return listed
+    return {record: number for number, record in enumerate(listed)}
 
 
 def _records(load: Load, record: int) -> list[int]:

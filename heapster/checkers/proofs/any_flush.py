@@ -50,7 +50,12 @@ def into_a_full_bin(source: Any, path: Any) -> None:
     """Each class that has bins: any bin that is full even if it grows, any used block of its size, of any arena."""
     index = path.choose(CLASS["cached"])
     c = Growing(path, index)
-    m, p = c.m, c.block(least(index) + longer(source))
+    freed_into_a_full_bin(source, path, c, c.block(least(index) + longer(source)))
+
+
+def freed_into_a_full_bin(source: Any, path: Any, c: Growing, p: Any) -> None:
+    """What is used at `p`, a block or a slot, is freed."""
+    m = c.m
     limit, batch = fill_bin(c)
     show_nothing(path, m, p)
     place, calls = c.count_of(FREE)
@@ -69,12 +74,14 @@ def into_a_full_bin(source: Any, path: Any) -> None:
 
     with replaced(source.thread_cache, grow_bin=c.grow_bin, flush=flush, batch_size=lambda *_: batch,
                   send_if_remote=send_if_remote), replaced(
-                      source.malloc, free_to_arena=lambda _, b, *words: released.append(b)):
+                      source.malloc, free_to_arena=lambda _, b, *words: released.append(b + PAYLOAD)), replaced(
+                          source.slots, count_call=lambda *_: None,
+                          release_slot=lambda _m, _arena, p: released.append(p)):
         source.api.free(m, p)
     path.claim("a_full_bin_gives_a_batch_back", lambda: len(flushed) == 1 and flushed[0][0] == c.slot
                and flushed[0][1] == c.grown - batch)
     if c.grown == 0:
-        path.claim("what_a_bin_without_room_does_not_take_goes_to_its_arena", lambda: released == [p - PAYLOAD]
+        path.claim("what_a_bin_without_room_does_not_take_goes_to_its_arena", lambda: released == [p]
                    and c.is_alone() and only(m, c.slot, c.slot + WORD))
         return
     is_on_top = m.load(c.slot) == p + ((left_over[1] + 1) << 48)

@@ -45,14 +45,19 @@ def any_block(c: Caller) -> tuple[Any, Any]:
 def moves(source: Any, path: Any) -> None:
     """Any block that cannot be made larger where it is, to any request that it has no room for."""
     c = Caller(path, 0)
-    m, request = c.m, path.word("request", 1, MAX_REQUEST)
+    request = path.word("request", 1, MAX_REQUEST)
     p, usable = any_block(c)
     path.require(usable, "<", request)
     new = 0
     if path.choose(2):
         new = path.word("new", LOWEST, HIGHEST, ALIGN)
         c.reserve(new, request)
-    done: list[Any] = []
+    moved(source, path, c, p, request, new, usable)
+
+
+def moved(source: Any, path: Any, c: Caller, p: Any, request: Any, new: Any, kept: Any) -> None:
+    """What is used at `p` is resized by another, at `new` unless that is NULL, which gets so many bytes."""
+    m, done = c.m, list[Any]()
 
     def allocate(m: Any, *words: Any) -> Any:
         """See `impl.malloc.allocate`."""
@@ -73,7 +78,7 @@ def moves(source: Any, path: Any) -> None:
         path.claim("what_cannot_move_in_any_heap_stays", lambda: q == 0 and done == [wanted] and m.errno == ENOMEM
                    and not m.copies and only(m))
     else:
-        path.claim("what_moves_in_any_heap_is_copied_whole", lambda: q == new and m.copies == [(new, p, usable)]
+        path.claim("what_moves_in_any_heap_is_copied_whole", lambda: q == new and m.copies == [(new, p, kept)]
                    and not m.torn and m.errno == 0 and only(m))
         path.claim("what_moved_in_any_heap_is_freed_once_after", lambda: done == [wanted, ("free", p, REALLOC, 1)])
 

@@ -236,7 +236,7 @@ class Growing(Caller):
         self.m.put(self.thread + CACHE["registered"], path.choose(2), "registered")
         self.grown = path.word("grown limit", 1, COUNTS)
 
-    def arena(self, index: Any) -> Any:
+    def arena_at(self, index: Any) -> Any:
         """Where the record of the arena with this index lies."""
         return self.statics + STATICS["arenas"] + index * ARENA_BYTES
 
@@ -250,7 +250,13 @@ def into_a_grown_bin(source: Any, path: Any) -> None:
     """Each class that has bins: any bin without room that gets some, any used block of its size, of any arena."""
     index = path.choose(CLASS["cached"])
     c, size = Growing(path, index), least(index) + longer(source)
-    m, p = c.m, c.block(size)
+    p = c.block(size)
+    freed_past_a_full_bin(source, path, c, p, owner_in(c.m.load(p - PAYLOAD)), OwningThread(c.m, (p, size)))
+
+
+def freed_past_a_full_bin(source: Any, path: Any, c: Growing, p: Any, owner: Any, owning: OwningThread) -> None:
+    """What is used at `p` is freed, of the arena with that index."""
+    m = c.m
     word, count = a_stack(path)
     had_room = path.choose(2)
     limit = path.word("limit", 1, COUNTS) if had_room else 0
@@ -263,14 +269,12 @@ def into_a_grown_bin(source: Any, path: Any) -> None:
     place, calls = c.count_of(FREE)
     remote, waiting = a_stack(path)
     path.require(waiting, "<", MOST_REMOTE)
-    owner = owner_in(m.load(p - PAYLOAD))
-    m.put(c.arena(owner) + ARENA_RECORD["remote"], remote, "remote list")
-    owning = OwningThread(m, (p, size))
-    with replaced(source.thread_cache, grow_bin=c.grow_bin, attach=lambda _: c.arena(c.mine)):
+    m.put(c.arena_at(owner) + ARENA_RECORD["remote"], remote, "remote list")
+    with replaced(source.thread_cache, grow_bin=c.grow_bin, attach=lambda _: c.arena_at(c.mine)):
         source.api.free(owning, p)
     path.claim("a_free_past_a_full_bin_races_with_nobody", lambda: not owning.strays, owning.races)
     goes_home = not had_room and bool(owner != c.mine)
-    onto, below, on_it = (c.arena(owner) + ARENA_RECORD["remote"], remote, waiting) if goes_home else (
+    onto, below, on_it = (c.arena_at(owner) + ARENA_RECORD["remote"], remote, waiting) if goes_home else (
         c.slot, word, count)
     path.claim("what_a_bin_that_grew_does_not_take_goes_home", lambda: m.load(onto) == p + ((on_it + 1) << 48)
                and waits(m, p, below))

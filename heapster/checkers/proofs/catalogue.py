@@ -54,6 +54,7 @@ from heapster.checkers.proofs import (
     run_branches,
     run_calls,
     run_lists,
+    run_refills,
     run_slots,
     run_walks,
     run_whole_calls,
@@ -62,6 +63,7 @@ from heapster.checkers.proofs import (
     settings,
     settings_read,
     sized,
+    slot_frees,
     spans,
     stats,
     step_bounds,
@@ -92,7 +94,7 @@ PROOFS: tuple[Proof, ...] = (
     *any_heap_refill.PROOFS, *any_mapped.PROOFS, *any_heap_realloc.PROOFS, *any_flush.PROOFS,
     *stats.PROOFS, *verify.PROOFS, *lifecycle.PROOFS, *spans.PROOFS,
     *run_words.PROOFS, *run_lists.PROOFS, *run_slots.PROOFS, *run_calls.PROOFS, *run_walks.PROOFS,
-    *run_branches.PROOFS, *run_whole_calls.PROOFS,
+    *run_branches.PROOFS, *run_whole_calls.PROOFS, *run_refills.PROOFS, *slot_frees.PROOFS,
     *whole_calls.PROOFS, *model.PROOFS, *whole_calls.THOROUGH,
 )
 ASSUMED: tuple[Assumption, ...] = (

@@ -6,17 +6,21 @@ nearest class does not hold. Words are read by the layout alone, before the call
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from heapster.checkers.lockstep.lockstep import Lockstep
+from heapster.checkers.lockstep.lockstep import SHIPPED, Lockstep
+from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
+from heapster.checkers.proofs import slot_coverage as slots
 from heapster.checkers.proofs.any_heap_refill import MOST_CARVED
+from heapster.checkers.proofs.call_start import NOT_LOST, NOT_MARKED, SHORT_LIST, CallStart, Reach
+from heapster.checkers.targets.source import with_spans
 from heapster.impl import layout
-from heapster.impl.bins import batch_size, grown_limit
+from heapster.impl.bins import batch_size
 from heapster.impl.block import block_size
-from heapster.impl.classes import class_for, class_of, least_of_class
-from heapster.impl.sized import could_serve
+from heapster.impl.classes import class_of, least_of_class
+from heapster.machine.simulated import Simulated
 from heapster.model.operation import Step
 from heapster.model.operations import ASKING, CALLS, RELEASING, RESIZING, alignment_asked, requested
 
@@ -29,63 +33,8 @@ MAPPING, UNMAPPING = "mapping_keeps_the_list_and_the_totals", "unmapping_keeps_t
 REMAPPING = "resizing_a_mapping_keeps_the_list_and_the_totals"
 FLUSHING = "what_is_freed_into_a_flushed_bin_is_on_top"
 MOVING, LEFT = "what_moves_in_any_heap_is_copied_whole", "what_malloc_could_give_is_left_as_it_is"
-NOT_LOST, LIST_NOT_LOST = "the arena is not lost", "the list of mapped blocks is not lost"
+LIST_NOT_LOST = "the list of mapped blocks is not lost"
 FREE, RESIZE = "free_keeps_every_clause_of_any_heap", "resizing_keeps_every_clause_of_any_heap"
-
-
-class Reach(NamedTuple):
-    """Of one step: the theorem whose class it starts in, or the clause that no class does without."""
-
-    theorem: str
-    missing: str = ""
-
-
-class CallStart:
-    """What a call starts from."""
-
-    def __init__(self, m: Any, step: Step, pointer: int) -> None:
-        self._words: Callable[[int], int | None] = m.peek
-        self.statics, self.thread, self.step, self.pointer = m.statics(), m.thread(), step, pointer
-
-    def word(self, address: int) -> int:
-        """The word there; 0 where none was written."""
-        return self._words(address) or 0
-
-    def setting(self, place: int, default: int = 0) -> int:
-        """A word of the statics."""
-        return self.word(self.statics + place) or default
-
-    def mine(self, place: int) -> int:
-        """A word of the thread's."""
-        return self.word(self.thread + place)
-
-    @property
-    def threshold(self) -> int:
-        """Requests of at least so many bytes are mapped."""
-        return self.setting(layout.THRESHOLD, layout.DEFAULT_THRESHOLD)
-
-    def bin(self, total: int) -> tuple[int, int]:
-        """The words of the thread's bin for a size that is the least of a class: its stack and its limit."""
-        place = layout.BINS + (class_of(total) << layout.BIN_SHIFT)
-        return self.mine(place), self.mine(place + layout.LIMIT)
-
-    def looks_marked(self, p: int) -> bool:
-        """Whether the mark beside a payload agrees with its link and its place."""
-        return self.word(p) + self.word(p + layout.MARK) + p == self.setting(layout.KEY)
-
-    def grown(self, total: int, enough: int) -> int:
-        """The limit that the bin for a size gets when it has no room, or no block."""
-        _, limit = self.bin(total)
-        most = 0 if self.mine(layout.ENDED) else self.setting(layout.CACHE_BYTES)
-        return int(grown_limit(limit >> layout.COUNT_SHIFT, total, most, enough))
-
-    def caches_nothing(self) -> bool:
-        """Whether the thread has no cache, and is to have none."""
-        return not self.mine(layout.REGISTERED) and not self.setting(layout.CACHE_BYTES)
-
-    def is_lost(self, arena: int) -> bool:
-        """Whether a child of a fork lost the arena."""
-        return bool(self.word(arena + layout.HEAD) & layout.LOST)
 
 
 def reach(start: CallStart) -> Reach:
@@ -111,12 +60,11 @@ def _malloc(start: CallStart, size: int, alignment: int) -> Reach:
 
 
 def _small(start: CallStart, size: int) -> Reach:
-    stack, _ = start.bin(least_of_class(class_for(block_size(size))))
+    total = least_of_class(start.calls.class_for_request(size))
+    stack, _ = start.bin(total)
     if stack:
-        return Reach(FROM_A_BIN)
-    if start.setting(layout.CACHE_BYTES):
-        return _refilled(start, least_of_class(class_for(block_size(size))))
-    return _from_the_arena(start, size, layout.ALIGN)
+        return Reach(slots.FROM_A_BIN if slots.is_slot(start, stack & layout.TOP_MASK) else FROM_A_BIN)
+    return _refilled(start, total) if start.setting(layout.CACHE_BYTES) else _from_the_arena(start, size, layout.ALIGN)
 
 
 def _refilled(start: CallStart, total: int) -> Reach:
@@ -126,7 +74,8 @@ def _refilled(start: CallStart, total: int) -> Reach:
     arena = start.mine(layout.MY_ARENA)
     if arena and start.is_lost(arena):
         return Reach("", NOT_LOST)
-    return Reach(REFILL if batch_size(start.grown(total, enough), total) <= MOST_CARVED else ANY_BATCH)
+    batch = batch_size(start.grown(total, enough), total)
+    return slots.refilled(start, total, batch) or Reach(REFILL if batch <= MOST_CARVED else ANY_BATCH)
 
 
 def _from_the_arena(start: CallStart, size: int, alignment: int) -> Reach:
@@ -150,14 +99,16 @@ def _header(start: CallStart) -> int:
 
 def _free(start: CallStart) -> Reach:
     """A block that is freed."""
+    if slots.is_slot(start, start.pointer):
+        return slots.freed(start)
     header = _header(start)
-    total = header & layout.SIZE_MASK
+    total = (header & layout.SIZE_MASK) - start.longer
     if header & layout.MAPPED:
         return _mapped(start, UNMAPPING)
-    is_of_a_bin = total <= layout.MOST_CACHED and least_of_class(class_of(total)) == total
+    is_of_a_bin = layout.MIN_BLOCK <= total <= layout.MOST_CACHED and least_of_class(class_of(total)) == total
     if is_of_a_bin and not start.caches_nothing():
         if start.looks_marked(start.pointer):
-            return Reach("", "a block that is freed does not look as if it waited")
+            return Reach("", NOT_MARKED)
         stack, limit = start.bin(total)
         return _past_a_full_bin(start, total) if stack >= limit else Reach(INTO_A_BIN)
     return _to_the_arena(start)
@@ -176,26 +127,26 @@ def _past_a_full_bin(start: CallStart, total: int) -> Reach:
     if start.grown(total, layout.SMALL_BIN) <= stack >> layout.COUNT_SHIFT:
         return Reach(FLUSHING)
     owner = _owner(start, _header(start))
-    if limit == 0 and owner != start.mine(layout.MY_ARENA) and start.word(
-            owner + layout.REMOTE) >> layout.COUNT_SHIFT >= layout.MOST_REMOTE:
-        return Reach("", "the remote list of a block that goes home is not too long")
+    if start.goes_home(owner, limit) and not start.has_room_for_more(owner):
+        return Reach("", SHORT_LIST)
     return Reach(INTO_A_GROWN_BIN)
 
 
 def _owner(start: CallStart, header: int) -> int:
-    index = (header & layout.OWNER_MASK) >> layout.OWNER_SHIFT
-    return int(start.statics) + layout.ARENAS + (index << layout.ARENA_SHIFT)
+    return start.owner((header & layout.OWNER_MASK) >> layout.OWNER_SHIFT)
 
 
 def _realloc(start: CallStart, size: int) -> Reach:
     """A block that is resized to so many bytes, where it is or elsewhere."""
     if size > layout.MAX_REQUEST:
         return Reach(REFUSED)
+    if slots.is_slot(start, start.pointer):
+        return Reach(slots.LEFT) if slots.is_left(start, size) else _moved(start, size)
     header = _header(start)
     if header & layout.MAPPED:
         return _mapped(start, REMAPPING)
     total, need = header & layout.SIZE_MASK, block_size(size)
-    if start.mine(layout.REGISTERED) and could_serve(total, size, layout.ALIGN):
+    if start.mine(layout.REGISTERED) and start.calls.could_serve(total, size, layout.ALIGN):
         return Reach(LEFT)
     if start.is_lost(_owner(start, header)):
         return Reach("", NOT_LOST)
@@ -209,7 +160,7 @@ def _moved(start: CallStart, size: int) -> Reach:
     found, freed = _malloc(start, size, layout.ALIGN), _free(start)
     if not (found.theorem and freed.theorem):
         return found if not found.theorem else freed
-    return Reach(MOVING)
+    return Reach(slots.MOVING if slots.is_slot(start, start.pointer) else MOVING)
 
 
 @dataclass
@@ -242,17 +193,28 @@ class CoverageTally:
 class CoverageLockstep(Lockstep):
     """A lockstep that notes of each call whether a theorem reaches it."""
 
-    def __init__(self, m: Any, covered: CoverageTally) -> None:
-        super().__init__(m)
+    def __init__(self, m: Any, covered: CoverageTally, source: Any = SHIPPED) -> None:
+        super().__init__(m, source)
         self._covered = covered
 
     def _call(self, step: Step, pointer: int) -> Any:
         if step.verb in CALLS and step.verb not in ASKING:
-            self._covered.note(reach(CallStart(self.m, step, pointer)))
+            self._covered.note(reach(CallStart(self.m, step, pointer, self.source)))
         return super()._call(step, pointer)
+
+
+class SpansCoverageLockstep(CoverageLockstep, SpansLockstep):
+    """As `CoverageLockstep`, of a heap that has spans."""
+
+
+def coverage_lockstep(covered: CoverageTally, *, spans: bool) -> CoverageLockstep:
+    """One, of the source that ships, with spans or without."""
+    if spans:
+        return SpansCoverageLockstep(SimulatedWithRoom(), covered, with_spans())
+    return CoverageLockstep(Simulated(), covered)
 
 
 def theorems_reached() -> Iterator[str]:
     """The theorems that classes stand for."""
     yield from (FROM_A_BIN, INTO_A_BIN, INTO_A_GROWN_BIN, REFUSED, NULL, MALLOC, ALIGNED, FREE, RESIZE, REFILL,
-                ANY_BATCH, MAPPING, UNMAPPING, REMAPPING, FLUSHING, MOVING, LEFT)
+                ANY_BATCH, MAPPING, UNMAPPING, REMAPPING, FLUSHING, MOVING, LEFT, *slots.THEOREMS)

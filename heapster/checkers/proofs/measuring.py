@@ -5,19 +5,18 @@ from itertools import count
 
 from heapster.checkers.fuzz.campaign import BATCH, SEED_STRIDE
 from heapster.checkers.fuzz.stateful import Record, live_lives
-from heapster.checkers.proofs.coverage import CoverageLockstep, CoverageTally
+from heapster.checkers.proofs.coverage import CoverageTally, coverage_lockstep
 from heapster.children import processor_seconds
 from heapster.impl.layout import DEFAULT_CACHE, DEFAULT_KEEP, DEFAULT_POLICY
-from heapster.machine.simulated import Simulated
 from heapster.model.operation import Trace
 from heapster.model.placement import POLICY_NAMES
 
 ARENAS = 3                      # at most, for threads to share
 
 
-def follow(steps: Trace, covered: CoverageTally) -> str:
+def follow(steps: Trace, covered: CoverageTally, *, spans: bool) -> str:
     """Take the steps of a trace, up to what goes wrong; what that is."""
-    lockstep = CoverageLockstep(Simulated(), covered)
+    lockstep = coverage_lockstep(covered, spans=spans)
     for number, step in enumerate(steps, 1):
         if problems := lockstep.take(step):
             return f"step {number} fails: {problems[0].message}"
@@ -26,7 +25,7 @@ def follow(steps: Trace, covered: CoverageTally) -> str:
     return ""
 
 
-def generate(covered: CoverageTally, seconds: float, progress: Callable[[float], None]) -> str:
+def generate(covered: CoverageTally, seconds: float, progress: Callable[[float], None], *, spans: bool) -> str:
     """Programs as `fuzz` draws them, for so many seconds of processor time; what goes wrong in one ends it."""
     spent = processor_seconds()
     for number in count():
@@ -34,7 +33,7 @@ def generate(covered: CoverageTally, seconds: float, progress: Callable[[float],
         progress(min(share, 1.0))
         if share >= 1:
             return ""
-        record = Record(lambda: CoverageLockstep(Simulated(), covered), (POLICY_NAMES[DEFAULT_POLICY],), ARENAS,
+        record = Record(lambda: coverage_lockstep(covered, spans=spans), (POLICY_NAMES[DEFAULT_POLICY],), ARENAS,
                         faults=True, cache=DEFAULT_CACHE, keep=DEFAULT_KEEP)
         live_lives(record, number * SEED_STRIDE, BATCH)
         if record.failure:

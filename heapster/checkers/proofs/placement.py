@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
+from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import MIN_BLOCK, NEXT, PREV, a_size, header, only
 from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.loops import cut
@@ -335,16 +336,13 @@ def any_list(source: Any, path: Any) -> None:
     number = path.choose(len(WALKS))
     name = list(POLICIES)[number]
     loop = WALKS[name](Common(path), "find")
-    shipped = {each: getattr(source.placement, each) for each in POLICIES}
-    for each, function in shipped.items():
-        setattr(source.placement, each, cut(function, loop) if each == name else loop.is_not_asked)
+    functions = {each: cut(getattr(source.placement, each), loop) if each == name else loop.is_not_asked
+                 for each in POLICIES}
     try:
-        result = source.placement.find(loop.m, loop.w.arena, loop.want, number)
+        with replaced(source.placement, **functions):
+            result = source.placement.find(loop.m, loop.w.arena, loop.want, number)
     except Over:
         return
-    finally:
-        for each, function in shipped.items():
-            setattr(source.placement, each, function)
     loop.ended(result)
 
 

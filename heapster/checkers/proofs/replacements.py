@@ -18,9 +18,7 @@ from heapster.checkers.mutation.fault import SHIPPED_FOLDER
 from heapster.checkers.proofs import Proof
 
 PACKAGE = "heapster.checkers.proofs."
-REPLACE = "replaced"                # the function that does
-REPLACING = {                       # and methods that call it, with what they replace besides
-    REPLACE: (), "passed": ("is_reserved",), "settling": ()}
+REPLACE = "replaced"                # the function that does; nothing else may
 Names = frozenset[str]              # of callees, module.function
 
 
@@ -83,19 +81,13 @@ def _replaced_in(tree: ast.AST) -> Iterator[str]:
     loops = {node.target.id: node.iter for node in ast.walk(tree)
              if isinstance(node, ast.For) and isinstance(node.target, ast.Name)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and (name := _called(node)) in REPLACING:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == REPLACE:
             where = node.args[0]
             places = loops.get(where.id) if isinstance(where, ast.Name) else where
             modules = [each.attr for each in ast.walk(places or where) if isinstance(each, ast.Attribute)
                        and _home(each.attr, "")]
-            words = [*REPLACING[name], *(str(each.value) for each in node.args[1:] if isinstance(each, ast.Constant)),
-                     *(word for keyword in node.keywords for word in _words(keyword))]
+            words = [word for keyword in node.keywords for word in _words(keyword)]
             yield from {home for module in modules for word in words if (home := _home(module, word))}
-
-
-def _called(call: ast.Call) -> str:
-    """The name of the function or method."""
-    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
 
 
 def _words(keyword: ast.keyword) -> list[str]:

@@ -4,7 +4,6 @@ Whether it lies there is told by `is_reserved`, which has a theorem of its own; 
 a heap without a reservation.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
@@ -38,64 +37,61 @@ class Parted(Window):
         """See `impl.runs.is_reserved`: `p` is, alone."""
         return bool(p == self.p)
 
-    def passed(self, module: Any, call: Callable[..., Any], *words: Any, **answers: Any) -> Any:
-        """What the call answers."""
-        asked = {"is_reserved": self.reserved} if hasattr(module, "is_reserved") else {}
-        with replaced(module, **asked, **self.notes.answering(**answers)):
-            return call(self.m, *words)
-
-    def is_left(self) -> bool:
-        """Whether no word changed, and no lock is held."""
-        return not self.m.held and only(self.m)
+    def asks(self, *done: tuple[Any, ...]) -> bool:
+        """Whether just these were asked, in this order, no word changed, and no lock is held."""
+        return not self.m.held and only(self.m) and self.notes.are(*done)
 
 
 def cache_plain(source: Any, path: Any) -> None:
     """Whatever is made of the slot."""
     c, done = Parted(path), bool(path.choose(2))
-    told = c.passed(source.malloc, source.malloc.cache_plain, c.p, c.kind, cache_slot=done)
-    path.claim("a_slot_goes_where_slots_go", lambda: told == done and c.is_left()
-               and c.notes.are(("cache_slot", c.p, c.kind)))
+    with replaced(source.malloc, is_reserved=c.reserved, **c.notes.answering(cache_slot=done)):
+        told = source.malloc.cache_plain(c.m, c.p, c.kind)
+    path.claim("a_slot_goes_where_slots_go", lambda: told == done and c.asks(("cache_slot", c.p, c.kind)))
 
 
 def free_slow(source: Any, path: Any) -> None:
     """A slot that no bin took as it is."""
     c = Parted(path)
-    c.passed(source.malloc, source.malloc.free_slow, c.p, c.kind, free_slot_slow=0)
-    path.claim("a_slot_is_freed_as_one", lambda: c.is_left() and c.notes.are(("free_slot_slow", c.p, c.kind)))
+    with replaced(source.malloc, is_reserved=c.reserved, **c.notes.answering(free_slot_slow=0)):
+        source.malloc.free_slow(c.m, c.p, c.kind)
+    path.claim("a_slot_is_freed_as_one", lambda: c.asks(("free_slot_slow", c.p, c.kind)))
 
 
 def usable_bytes(source: Any, path: Any) -> None:
     """Each size of slots."""
     c, word, size = Parted(path), path.word("word"), path.word("size", 32, 1024)
-    with replaced(source.malloc, size_of_slot=lambda each: size if each is word else 0):
-        usable = c.passed(source.malloc, source.malloc.usable_bytes, c.p, used_slot=word)
-    path.claim("all_of_a_used_slot_is_usable", lambda: usable == size and c.is_left()
-               and c.notes.are(("used_slot", c.p, USE_AFTER_FREE)))
+    with replaced(source.malloc, size_of_slot=lambda each: size if each is word else 0,
+                  is_reserved=c.reserved, **c.notes.answering(used_slot=word)):
+        usable = source.malloc.usable_bytes(c.m, c.p)
+    path.claim("all_of_a_used_slot_is_usable", lambda: usable == size and c.asks(("used_slot", c.p, USE_AFTER_FREE)))
 
 
 def leave_plain(source: Any, path: Any) -> None:
     """Any request."""
     c, left = Parted(path), bool(path.choose(2))
-    told = c.passed(source.malloc, source.malloc.leave_plain, c.p, c.request, leave_slot=left)
-    path.claim("a_slot_is_left_as_one", lambda: told == left and c.is_left()
-               and c.notes.are(("leave_slot", c.p, c.request)))
+    with replaced(source.malloc, is_reserved=c.reserved, **c.notes.answering(leave_slot=left)):
+        told = source.malloc.leave_plain(c.m, c.p, c.request)
+    path.claim("a_slot_is_left_as_one", lambda: told == left and c.asks(("leave_slot", c.p, c.request)))
 
 
 def resize_uncopied(source: Any, path: Any) -> None:
     """Any request."""
     c = Parted(path)
-    made = c.passed(source.malloc, source.malloc.resize_uncopied, c.p, c.request, used_slot=path.word("word"))
-    path.claim("a_used_slot_is_not_resized_where_it_is", lambda: made == 0 and c.is_left()
-               and c.notes.are(("used_slot", c.p, USE_AFTER_FREE)))
+    with replaced(source.malloc, is_reserved=c.reserved, **c.notes.answering(used_slot=path.word("word"))):
+        made = source.malloc.resize_uncopied(c.m, c.p, c.request)
+    path.claim("a_used_slot_is_not_resized_where_it_is", lambda: made == 0 and c.asks(
+        ("used_slot", c.p, USE_AFTER_FREE)))
 
 
 def zero_payload(source: Any, path: Any) -> None:
     """Each size of slots."""
     c, word, size = Parted(path), path.word("word"), path.word("size", 32, 1024)
     c.apart(1024)
-    with replaced(source.api, size_of_slot=lambda each: size if each is word else 0):
-        c.passed(source.api, source.api.zero_payload, c.p, run_word=word)
-    path.claim("all_of_a_new_slot_is_zeroed", lambda: c.is_left() and c.notes.are(("run_word", c.p))
+    with replaced(source.api, size_of_slot=lambda each: size if each is word else 0,
+                  is_reserved=c.reserved, **c.notes.answering(run_word=word)):
+        source.api.zero_payload(c.m, c.p)
+    path.claim("all_of_a_new_slot_is_zeroed", lambda: c.asks(("run_word", c.p))
                and len(c.m.fills) == 1 and bool(c.m.fills[0][0] == c.p) and c.m.fills[0][1] == 0
                and bool(c.m.fills[0][2] == size))
 
@@ -103,18 +99,20 @@ def zero_payload(source: Any, path: Any) -> None:
 def check_stated(source: Any, path: Any) -> None:
     """Any request, any alignment."""
     c, stated, alignment = Parted(path), path.word("stated"), path.word("alignment")
-    c.passed(source.api, source.api.check_stated, c.p, c.request, alignment, stated_alignment=stated,
-             check_asked_slot=0)
-    path.claim("what_is_stated_of_a_slot_is_checked_as_such", lambda: c.is_left() and c.notes.are(
+    with replaced(source.api, is_reserved=c.reserved, **c.notes.answering(stated_alignment=stated, check_asked_slot=0)):
+        source.api.check_stated(c.m, c.p, c.request, alignment)
+    path.claim("what_is_stated_of_a_slot_is_checked_as_such", lambda: c.asks(
         ("stated_alignment", c.p, alignment), ("check_asked_slot", c.p, c.request, stated)))
 
 
 def owner_arena(source: Any, path: Any) -> None:
     """Any arena."""
     c, word = Parted(path), path.word("word")
-    owner = c.passed(source.thread_cache, source.thread_cache.owner_arena, c.p, run_word=word, owner_of_slot=c.arena)
-    path.claim("a_slot_leads_to_the_arena_of_its_run", lambda: owner == c.arena and c.is_left()
-               and c.notes.are(("run_word", c.p), ("owner_of_slot", word)))
+    with replaced(source.thread_cache, is_reserved=c.reserved, **c.notes.answering(
+            run_word=word, owner_of_slot=c.arena)):
+        owner = source.thread_cache.owner_arena(c.m, c.p)
+    path.claim("a_slot_leads_to_the_arena_of_its_run", lambda: owner == c.arena and c.asks(
+        ("run_word", c.p), ("owner_of_slot", word)))
 
 
 # What asks for slots.
@@ -123,7 +121,7 @@ def cached_aligned(source: Any, path: Any) -> None:
     """Any request, any alignment."""
     c = Parted(path)
     p = source.malloc.cached_aligned(c.m, c.request, path.word("alignment"))
-    path.claim("no_slot_is_taken_for_one_that_is_aligned", lambda: p == 0 and c.is_left())
+    path.claim("no_slot_is_taken_for_one_that_is_aligned", lambda: p == 0 and c.asks())
 
 
 def carve_batch(source: Any, path: Any) -> None:
@@ -132,15 +130,14 @@ def carve_batch(source: Any, path: Any) -> None:
     total, most = path.word("total", 32, 1 << 16, 16), path.word("most", 1, 9)
     last, found = path.word("block", LOWEST, HIGHEST, 16, 8), bool(path.choose(2))
     c.m.put(c.at("used_blocks"), path.word("used", 0, HIGHEST), "used blocks")
-    with replaced(source.thread_cache, size=lambda *_: total + 16):
-        b = c.passed(source.thread_cache, source.thread_cache.carve_batch, c.arena, total, most, MALLOC,
-                     pop_slot=c.p if slot else 0, find_or_grow=last if found else 0, carve=last, count_used=0,
-                     count_call=0)
+    with replaced(source.thread_cache, size=lambda *_: total + 16, is_reserved=c.reserved, **c.notes.answering(
+            pop_slot=c.p if slot else 0, find_or_grow=last if found else 0, carve=last, count_used=0, count_call=0)):
+        b = source.thread_cache.carve_batch(c.m, c.arena, total, most, MALLOC)
     block = [("find_or_grow", c.arena, total + 16),
              *[("carve", c.arena, last, total + 16, most), ("count_used", c.arena, total + 16, 1),
                ("count_call", c.arena, MALLOC)] * found]
-    path.claim("slots_are_asked_for_before_blocks_that_are_longer", lambda: c.is_left() and b == (
-        c.p - WORD if slot else last if found else 0) and c.notes.are(
+    path.claim("slots_are_asked_for_before_blocks_that_are_longer", lambda: b == (
+        c.p - WORD if slot else last if found else 0) and c.asks(
             ("pop_slot", c.arena, total, most, MALLOC), *block * (not slot)))
 
 
@@ -148,8 +145,9 @@ def cache_block_slow(source: Any, path: Any) -> None:
     """Blocks that serve no class, since they are no longer than a slot of the least."""
     c = Parted(path)
     c.m.use_thread(c.span("thread", CACHE["thread_bytes"]))
-    done = c.passed(source.thread_cache, source.thread_cache.cache_block_slow, c.p, 16, c.kind, caches_nothing=False)
-    path.claim("the_least_blocks_serve_no_class", lambda: not done and c.is_left())
+    with replaced(source.thread_cache, is_reserved=c.reserved, **c.notes.answering(caches_nothing=False)):
+        done = source.thread_cache.cache_block_slow(c.m, c.p, 16, c.kind)
+    path.claim("the_least_blocks_serve_no_class", lambda: not done and c.asks())
 
 
 def allocate_block(source: Any, path: Any) -> None:
@@ -157,15 +155,15 @@ def allocate_block(source: Any, path: Any) -> None:
     c, small, cache = Parted(path), bool(path.choose(2)), path.choose(2)
     request = path.word("bytes", 0, 1 << 20)
     alignment = 16 << path.choose(2)
-    with replaced(source.malloc, get_cache=lambda _: cache, is_small=lambda *_: small, block_size=lambda n: n + 100):
-        b = c.passed(source.malloc, source.malloc.allocate_block, request, alignment, MALLOC,
-                     attach=c.arena, acquire=c.p, place_small=c.p, place_large=c.p)
+    with replaced(source.malloc, get_cache=lambda _: cache, is_small=lambda *_: small, block_size=lambda n: n + 100,
+                  is_reserved=c.reserved, **c.notes.answering(
+                      attach=c.arena, acquire=c.p, place_small=c.p, place_large=c.p)):
+        b = source.malloc.allocate_block(c.m, request, alignment, MALLOC)
     asked: list[tuple[Any, ...]] = [("place_large", request, alignment, MALLOC)]
     if small and alignment == 16:
         asked = [("place_small", request - 8 + 100, MALLOC)] if cache else [
             ("attach",), ("acquire", c.arena, request + 100, 16, MALLOC)]
-    path.claim("small_requests_are_for_slots_where_threads_cache", lambda: b == c.p and c.is_left()
-               and c.notes.are(*asked))
+    path.claim("small_requests_are_for_slots_where_threads_cache", lambda: b == c.p and c.asks(*asked))
 
 
 # Walks over stacks of slots and blocks.
@@ -274,37 +272,39 @@ def trim(source: Any, path: Any) -> None:
     c, gave = Parted(path), bool(path.choose(2))
     c.m.use_thread(c.span("thread", CACHE["thread_bytes"]))
     c.m.put(c.m.thread() + CACHE["registered"], 0, "registered")
-    with replaced(source.trim, release_retained=lambda _: False, trim_arena=lambda *_: False):
-        taken = c.passed(source.trim, source.trim.trim, 0, purge_pool=gave)
-    path.claim("trimming_asks_the_pool_of_runs", lambda: taken == int(gave) and c.is_left()
-               and c.notes.are(("purge_pool",)))
+    with replaced(source.trim, release_retained=lambda _: False, trim_arena=lambda *_: False,
+                  **c.notes.answering(purge_pool=gave)):
+        taken = source.trim.trim(c.m, 0)
+    path.claim("trimming_asks_the_pool_of_runs", lambda: taken == int(gave) and c.asks(("purge_pool",)))
 
 
 def finalize(source: Any, path: Any) -> None:
     """A reservation that goes back or not; all else does."""
     c, gone = Parted(path), bool(path.choose(2))
     with replaced(source.lifecycle, empty_caches=lambda _: None, return_mappings=lambda _: 0, return_vault=lambda _: 0,
-                  return_arena=lambda *_: 0):
-        left = c.passed(source.lifecycle, source.lifecycle.finalize, forget_runs=gone)
-    path.claim("a_reservation_that_does_not_go_back_is_counted", lambda: left == int(not gone) and c.is_left()
-               and c.notes.are(("forget_runs",)))
+                  return_arena=lambda *_: 0, **c.notes.answering(forget_runs=gone)):
+        left = source.lifecycle.finalize(c.m)
+    path.claim("a_reservation_that_does_not_go_back_is_counted", lambda: left == int(not gone) and c.asks(
+        ("forget_runs",)))
 
 
 def mend_mappings(source: Any, path: Any) -> None:
     """A lock that a thread took along, or none."""
     c = Parted(path)
-    with replaced(source.lifecycle, lose=lambda *_: None, open_list=lambda *_: None, forget_records=lambda _: None):
-        c.passed(source.lifecycle, source.lifecycle.mend_mappings, lose_pool=0)
+    with replaced(source.lifecycle, lose=lambda *_: None, open_list=lambda *_: None, forget_records=lambda _: None,
+                  **c.notes.answering(lose_pool=0)):
+        source.lifecycle.mend_mappings(c.m)
     lost = bool(c.notes.done)
-    path.claim("a_pool_whose_lock_was_taken_along_is_lost", lambda: c.is_left() and c.notes.are(
+    path.claim("a_pool_whose_lock_was_taken_along_is_lost", lambda: c.asks(
         *[("lose_pool",)] * lost) and bool(c.m.fills) == lost)
 
 
 def verify_ledger(source: Any, path: Any) -> None:
     """Any arena."""
     c, held = Parted(path), path.word("held", 0, HIGHEST)
-    c.passed(source.verify, source.verify.verify_ledger, c.arena, held, verify_runs_ledger=0)
-    path.claim("the_ledger_is_verified_with_its_runs", lambda: c.is_left() and c.notes.are(
+    with replaced(source.verify, is_reserved=c.reserved, **c.notes.answering(verify_runs_ledger=0)):
+        source.verify.verify_ledger(c.m, c.arena, held)
+    path.claim("the_ledger_is_verified_with_its_runs", lambda: c.asks(
         ("verify_runs_ledger", c.arena, held)))
 
 
@@ -312,9 +312,10 @@ def calloc(source: Any, path: Any) -> None:
     """What a bin had, slot or block."""
     c, size = Parted(path), path.word("usable", 0, 1 << 17)
     c.apart(1 << 17)
-    with replaced(source.api, product=lambda *_: c.request):
-        p = c.passed(source.api, source.api.calloc, 3, 5, cached=c.p, cached_bytes=size)
-    path.claim("calloc_zeroes_what_a_bin_had", lambda: p == c.p and c.is_left() and c.notes.are(
+    with replaced(source.api, product=lambda *_: c.request,
+                  is_reserved=c.reserved, **c.notes.answering(cached=c.p, cached_bytes=size)):
+        p = source.api.calloc(c.m, 3, 5)
+    path.claim("calloc_zeroes_what_a_bin_had", lambda: p == c.p and c.asks(
         ("cached", c.request, 16, 1), ("cached_bytes", c.p, c.request)) and len(c.m.fills) == 1
         and bool(c.m.fills[0][0] == c.p) and c.m.fills[0][1] == 0 and bool(c.m.fills[0][2] == size))
 

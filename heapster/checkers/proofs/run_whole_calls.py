@@ -58,16 +58,15 @@ class SlotCaller(Caller):
         own = (self.index + 1) * ALIGN + (self.owner << RUNS["PLACES_SHIFT"])
         self.place, self.word = self.base + RUNS["RUN_PLACES"] + own, own + (inverse(self.size) << INVERSE)
         self.m.put(self.entry, self.word, "word of the run")
-        self.p = self.start + RUN - path.word("place", 1, self.slots) * self.size
+        self.left = path.word("place", 1, self.slots)       # slots from it to the end of the run
+        self.p = self.start + RUN - self.left * self.size
 
-    def settling(self, module: Any, *names: str) -> Any:
-        """Let what these functions answer be written as the number of the class, where that is what it is."""
-        def as_number(function: Any) -> Any:
-            def settled(*words: Any) -> Any:
-                found = function(*words)
-                return self.index if found == self.index else found
-            return settled
-        return replaced(module, **{name: as_number(getattr(module, name)) for name in names})
+    def settled(self, function: Any) -> Any:
+        """The function, what it answers written as the number of the class, where that is what it is."""
+        def as_number(*words: Any) -> Any:
+            found = function(*words)
+            return self.index if found == self.index else found
+        return as_number
 
     def owning(self) -> OwningThread:
         """The machine, as the thread uses it that has the slot: all of its bytes are payload."""
@@ -135,16 +134,43 @@ def resized_in_its_class(source: Any, path: Any) -> None:
                and c.is_alone() and only(c.m, place))
 
 
-class RunOfSlot(SlotCaller):
-    """And the run: what it has back, how many slots are out; the list of its class, with any others; and the ledger."""
+class CountedRun(SlotCaller):
+    """And the ledger of the arena that owns the run."""
+
+    def __init__(self, path: Any) -> None:
+        super().__init__(path)
+        self.ledger = {name: path.word(name, -TOTALS, TOTALS) for name in TOTALS_OF_RUNS}
+        for name, word in self.ledger.items():
+            self.m.put(self.arena + ARENA_RECORD[name], word, name)
+        self.m.put(self.arena + ARENA_RECORD["head"], 0, "header of the head")
+
+    def counts(self, **more: Any) -> bool:
+        """Whether each of the arena's totals is by so much more, and those that are not named as before."""
+        return all(bool(self.m.load(self.arena + ARENA_RECORD[name]) == word + more.get(name, 0))
+                   for name, word in self.ledger.items())
+
+    def totals(self) -> list[Any]:
+        """Where they are."""
+        return [self.arena + ARENA_RECORD[name] for name in TOTALS_OF_RUNS]
+
+    def another_number(self, name: str, *others: Any) -> Any:
+        """The number of another run than these."""
+        number = self.path.word(name, RUNS["FIRST_RUN"], RUNS["RUN_COUNT"] - 1)
+        for other in others:
+            self.path.apart(number, 1, other, 1)
+        return number
+
+    def record_of(self, number: Any) -> Any:
+        """Where the run of that number has its record."""
+        return self.base + RUNS["RUN_RECORDS"] + number * RECORD
+
+
+class RunOfSlot(CountedRun):
+    """And what the run has back, how many slots are out; and the list of its class, with any others."""
 
     def __init__(self, path: Any, stack: Any, *, is_listed: bool, is_first: bool = False) -> None:
         super().__init__(path)
         put = self.m.put
-        self.ledger = {name: path.word(name, -TOTALS, TOTALS) for name in TOTALS_OF_RUNS}
-        for name, word in self.ledger.items():
-            put(self.arena + ARENA_RECORD[name], word, name)
-        put(self.arena + ARENA_RECORD["head"], 0, "header of the head")
         self.stack, self.live, self.others = stack, path.word("live", 1, self.slots), [self.run]
         for name, word in (("RUN_FREE", self.stack), ("RUN_LIVE", self.live)):
             put(self.record + RUNS[name], word, name)
@@ -160,11 +186,8 @@ class RunOfSlot(SlotCaller):
         """The record of another run of the list, that leads here by this link, or NULL."""
         if not self.path.choose(2):
             return 0
-        number = self.path.word(name, RUNS["FIRST_RUN"], RUNS["RUN_COUNT"] - 1)
-        for other in self.others:
-            self.path.apart(number, 1, other, 1)
-        self.others.append(number)
-        record = self.base + RUNS["RUN_RECORDS"] + number * RECORD
+        self.others.append(self.another_number(name, *self.others))
+        record = self.record_of(self.others[-1])
         self.m.put(record + link, self.record if self.is_listed else 0, "link")
         return record
 
@@ -178,11 +201,6 @@ class RunOfSlot(SlotCaller):
         ahead = self.before + NEXT if self.before != 0 else self.place + RUNS["RUN_ROOM"]
         return bool(self.m.load(ahead) == self.after) and (
             bool(self.after == 0) or bool(self.m.load(self.after + PREV) == self.before))
-
-    def counts(self, **more: Any) -> bool:
-        """Whether each of the arena's totals is by so much more, and those that are not named as before."""
-        return all(bool(self.m.load(self.arena + ARENA_RECORD[name]) == word + more.get(name, 0))
-                   for name, word in self.ledger.items())
 
 
 class ReleasedSlot(RunOfSlot):
@@ -204,10 +222,14 @@ class ReleasedSlot(RunOfSlot):
 
 
 def back_to_its_run(source: Any, path: Any) -> None:
-    """Each class: a run with slots back or none, more of which are out, anywhere on its list or on none."""
+    """Each class: a run with slots back or none, anywhere on its list or on none; more are out, or it is carved."""
     c = ReleasedSlot(path)
     m, p = c.m, c.p
-    path.require(2, "<=", c.live)
+    if path.choose(2):
+        path.require(2, "<=", c.live)
+    else:
+        path.require(c.live, "==", 1)
+        m.put(c.place + RUNS["RUN_CARVED"], c.record, "carved")
     with (replaced(source.thread_cache, grow_bin=lambda *_: 0),     # see `bins_have_the_room_that_may_be_kept`
           replaced(source.runs, note_release=lambda *_: None)):     # see `an_epochs_end_changes_no_block`
         source.api.free(m, p)
@@ -229,7 +251,7 @@ def back_to_its_run(source: Any, path: Any) -> None:
 
 
 def last_of_its_run(source: Any, path: Any) -> None:
-    """Each class: the last slot that is out, of a run that is carved or not; a pool of any length."""
+    """Each class: the last slot that is out, of a run that is not the one that is carved; a pool of any length."""
     c = ReleasedSlot(path)
     m, record = c.m, c.record
     path.require(c.live, "==", 1)
@@ -250,53 +272,6 @@ def last_of_its_run(source: Any, path: Any) -> None:
     path.claim("the_pool_counts_the_run_that_goes", lambda: m.load(c.base + RUNS["RUN_USED"]) == used - 1
                and m.load(c.base + RUNS["RUN_POOLED"]) == pooled + (not gone)
                and m.load(record + RUNS["RUN_PURGED"]) == len(gone) and not m.held)
-
-
-# From a run.
-
-class RefilledRun(RunOfSlot):
-    """A thread whose bin is empty, of the arena that owns the run, the first with slots back; a batch of any number."""
-
-    def __init__(self, path: Any) -> None:
-        below, count = a_stack(path)
-        super().__init__(path, path.word("top", LOWEST, HIGHEST, ALIGN) + ((count + 1) << COUNT_PLACE),
-                         is_listed=True, is_first=True)
-        self.below, self.count = below, count + 1
-        self.most = path.word("most", 0, COUNTS)
-        self.m.put(self.slot, 0, "bin")
-
-    def parts(self, source: Any) -> Any:
-        """What is proved elsewhere: the bin's room, and what others freed, of which there is nothing."""
-        return replaced(source.thread_cache, grow_bin=lambda *_: self.most,
-                        growth_cap=lambda *_: self.most, batch_size=lambda *_: self.most,
-                        collect_remote=lambda *_: None, open_record=lambda *_: None)
-
-
-def from_what_came_back(source: Any, path: Any) -> None:
-    """Each class, each request of it: a run with slots back, no more than a batch, first on its list."""
-    c = RefilledRun(path)
-    m, request = c.m, c.request()
-    path.require(c.count, "<=", c.most)
-    cell = m.find(c.record + RUNS["RUN_FREE"])
-    cell.was = cell.now = c.p + (c.count << COUNT_PLACE)
-    let_wait(m, c.p, c.below)
-    m.put(c.statics + STATICS["cache"], 1, "cache")
-    m.put(c.thread, c.arena, "arena of the thread")
-    place, calls = c.arena + ARENA_RECORD["calls"] + MALLOC * WORD, path.word("calls", 0, TOTALS)
-    m.put(place, calls, "calls of the arena")
-    with c.parts(source), c.settling(source.malloc, "class_for_request", "class_for"):
-        q = source.api.malloc(m, request)
-    count, size = c.count, c.size
-    path.claim("a_slot_that_came_back_is_handed_out", lambda: q == c.p and request <= size and m.load(c.p) == 0
-               and m.load(c.p + WORD) == 0)
-    path.claim("the_other_slots_that_came_back_are_in_the_bin", lambda: m.load(c.slot) == c.below)
-    path.claim("a_run_whose_slots_are_taken_leaves_its_list", lambda: c.has_left()
-               and m.load(c.record + RUNS["RUN_FREE"]) == 0 and m.load(c.record + RUNS["RUN_LIVE"]) == c.live + count)
-    path.claim("slots_that_are_taken_are_counted_as_used", lambda: m.load(place) == calls + 1 and c.counts(
-        used_bytes=count * size, used_blocks=count, free_bytes=-count * size, free_blocks=-count))
-    path.claim("a_batch_of_slots_touches_no_more", lambda: c.is_alone() and only(
-        m, c.slot, place, c.p, c.p + WORD, *c.links(), *(c.record + RUNS[name] for name in ("RUN_FREE", "RUN_LIVE")),
-        *(c.arena + ARENA_RECORD[name] for name in TOTALS_OF_RUNS)))
 
 
 def _proof(of: str, body: Any, suffix: str, **more: str) -> Proof:
@@ -326,10 +301,4 @@ PROOFS = (
            a_run_of_which_no_slot_is_out_is_nobodys="it is first in the pool",
            a_run_that_goes_is_no_longer_held="nor are its slots free",
            the_pool_counts_the_run_that_goes="with its pages, unless the system took them; no lock is held"),
-    _proof("api.malloc", from_what_came_back, "_from_slots_that_came_back",
-           a_slot_that_came_back_is_handed_out="the top of them, which holds the request; it is marked no more",
-           the_other_slots_that_came_back_are_in_the_bin="none of which was touched",
-           a_run_whose_slots_are_taken_leaves_its_list="its neighbours lead to each other; the slots are out",
-           slots_that_are_taken_are_counted_as_used="in the arena's ledger, and the call",
-           a_batch_of_slots_touches_no_more="no other word changes, no lock is held, and errno is left alone"),
 )
