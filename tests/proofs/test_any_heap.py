@@ -8,13 +8,14 @@ from heapster.checkers.mutation.any_heap_faults import ANY_HEAP
 from heapster.checkers.mutation.hunt_proofs import hunt
 from heapster.checkers.mutation.lock_faults import LOCK_FAULTS
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
+from heapster.checkers.proofs import slot_coverage
 from heapster.checkers.proofs.any_heap import AnyHeap
+from heapster.checkers.proofs.call_start import CallStart
 from heapster.checkers.proofs.catalogue import PROOFS, theorems
-from heapster.checkers.proofs.coverage import CallStart, CoverageLockstep, CoverageTally, reach, theorems_reached
+from heapster.checkers.proofs.coverage import CoverageTally, coverage_lockstep, reach, theorems_reached
 from heapster.checkers.proofs.stand_ins import STAND_INS
 from heapster.impl.layout import KEY
 from heapster.machine.paths import integers, paths
-from heapster.machine.simulated import Simulated
 from heapster.model.operation import Step
 from heapster.model.trace import parse
 
@@ -31,10 +32,10 @@ def refuted(body: Any) -> set[str]:
     return {refutation.reason for path in paths(integers(), body) for refutation in path.refuted}
 
 
-def reached(text: str) -> CoverageTally:
+def reached(text: str, *, spans: bool = False) -> CoverageTally:
     """Of the calls of a trace."""
     covered = CoverageTally()
-    lockstep = CoverageLockstep(Simulated(), covered)
+    lockstep = coverage_lockstep(covered, spans=spans)
     for step in parse(SHIPPED + text):
         assert lockstep.take(step) == []
     return covered
@@ -117,7 +118,7 @@ def test_batches_of_any_length_are_reached() -> None:
 
 
 def test_what_is_missing_is_said() -> None:
-    lockstep = CoverageLockstep(Simulated(), CoverageTally())
+    lockstep = coverage_lockstep(CoverageTally(), spans=False)
     for step in parse(SHIPPED + "a = malloc(24)\nb = malloc(24)\n"):
         assert lockstep.take(step) == []
     m, pointer = lockstep.m, lockstep.pointers[0]
@@ -125,3 +126,36 @@ def test_what_is_missing_is_said() -> None:
     m.store(pointer + 8, m.load(m.statics() + KEY) - pointer)
     found = reach(CallStart(m, Step("free", operand=0), pointer))
     assert found == ("", "a block that is freed does not look as if it waited")
+
+
+@pytest.mark.parametrize(("text", "last"), [
+    ("a = malloc(24)", slot_coverage.NEW_RUN),
+    ("a = malloc(24); b = malloc(24)", slot_coverage.NEW),
+    ("a = malloc(24); free(a)", slot_coverage.INTO_A_BIN),
+    ("a = malloc(24); free(a); b = calloc(3, 8)", slot_coverage.FROM_A_BIN),
+    ("a = malloc(24); a = realloc(a, 25)", slot_coverage.LEFT),
+    ("a = malloc(24); a = realloc(a, 100)", slot_coverage.MOVING),
+    ("a = malloc(24); thread 2; free(a)", slot_coverage.INTO_A_GROWN_BIN),
+    ("a = malloc(24); thread 2; free(a); thread 1; b = malloc(24); c = malloc(24); d = malloc(24)", ""),
+    ("cache 0; a = malloc(24)", "malloc_keeps_every_clause_of_any_heap"),
+    ("a = malloc(1025)", "refilling_keeps_every_clause_of_any_heap"),
+    ("a = malloc(100000)", "malloc_keeps_every_clause_of_any_heap"),
+])
+def test_calls_on_slots_are_reached(text: str, last: str) -> None:
+    """Up to the last call, of which the theorem is said."""
+    *steps, _ = text.split("; ")
+    covered, before = reached(text, spans=True), reached("; ".join(steps), spans=True)
+    assert covered.share == 1.0
+    assert not last or list(covered.reached - before.reached) == [last]
+
+
+def test_each_way_to_fill_a_bin_with_slots_is_reached() -> None:
+    """Runs of many calls, with caches of all sizes, and threads that free what others have."""
+    names = [f"h{number}" for number in range(40)]
+    allocations = "".join(f"{name} = malloc(1000)\n" for name in names)
+    frees = "".join(f"free({name})\n" for name in names)
+    text = allocations + frees + allocations + "thread 2\n" + frees + "thread 1\n" + allocations + "cache 2000\n" + (
+        frees + allocations) * 2 + "cache 0\nthread_end\n" + frees + "cache 262144\n" + allocations
+    covered = reached(text, spans=True)
+    assert covered.share == 1.0
+    assert {slot_coverage.FLUSHING, slot_coverage.BACK, slot_coverage.CAME_BACK} <= set(covered.reached)

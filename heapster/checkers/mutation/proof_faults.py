@@ -11,6 +11,7 @@ from heapster.checkers.mutation.heap_faults import HEAP
 from heapster.checkers.mutation.lock_faults import LOCK_FAULTS
 from heapster.checkers.mutation.mapped_faults import MAPPED_FAULTS
 from heapster.checkers.mutation.run_proof_faults import RUN_FAULTS
+from heapster.checkers.mutation.slot_call_faults import SLOT_CALL_FAULTS
 from heapster.checkers.mutation.step_faults import STEP_FAULTS
 from heapster.checkers.mutation.walk_faults import WALK_FAULTS
 
@@ -26,7 +27,7 @@ FAULTS = (
     *FEW_WORDS_FAULTS,
     *HARDENED_FAULTS,
     *HARDENED_WALK_FAULTS,
-    *RUN_FAULTS,
+    *RUN_FAULTS, *SLOT_CALL_FAULTS,
     # Guards.
     fault("a small request asks the arena for too little", "malloc",
           "        return acquire(m, attach(m), want, ALIGN, kind)",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from heapster.checkers.lockstep.lockstep import SHIPPED
+from heapster.checkers.lockstep.calls import SHIPPED
 from heapster.impl import layout
 from heapster.impl.bins import grown_limit
 from heapster.impl.classes import class_of

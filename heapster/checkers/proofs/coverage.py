@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from heapster.checkers.lockstep.lockstep import SHIPPED, Lockstep
+from heapster.checkers.lockstep.calls import SHIPPED
+from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
 from heapster.checkers.proofs import slot_coverage as slots
 from heapster.checkers.proofs.any_heap_refill import MOST_CARVED

@@ -147,7 +147,8 @@ def cache_block_slow(source: Any, path: Any) -> None:
     c.m.use_thread(c.span("thread", CACHE["thread_bytes"]))
     with replaced(source.thread_cache, is_reserved=c.reserved, **c.notes.answering(caches_nothing=False)):
         done = source.thread_cache.cache_block_slow(c.m, c.p, 16, c.kind)
-    path.claim("the_least_blocks_serve_no_class", lambda: not done and c.asks())
+    path.claim("the_least_blocks_serve_no_class", lambda: not done and c.asks(
+        ("caches_nothing", c.m.thread())))
 
 
 def allocate_block(source: Any, path: Any) -> None:

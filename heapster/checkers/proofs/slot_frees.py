@@ -61,8 +61,8 @@ def _proof(of: str, body: Any, suffix: str, **more: str) -> Proof:
 
 PROOFS = (
     _proof("api.free", into_a_grown_bin, "_into_a_grown_bin",
-           what_a_bin_that_grew_does_not_take_goes_home="it is on top of the bin, which got room, marked; the first for "
-                                                        "a bin goes home if it is another arena's",
+           what_a_bin_that_grew_does_not_take_goes_home="it is on top of the bin, which got room, marked; the first "
+                                                        "for a bin goes home if it is another arena's",
            a_free_past_a_full_bin_is_counted="the thread counts one call more",
            a_free_past_a_full_bin_touches_no_more="no other word changes but the bin's limit, no lock is taken, nobody "
                                                   "is asked, and errno is left alone",
@@ -70,7 +70,7 @@ PROOFS = (
     _proof("api.free", into_a_full_bin, "_into_a_full_bin",
            a_full_bin_gives_a_batch_back="once, and as many stay as may",
            what_a_bin_without_room_does_not_take_goes_to_its_arena="to its run, once",
-           what_is_freed_into_a_flushed_bin_is_on_top="above those that stay, marked, or it goes home; the call counted",
+           what_is_freed_into_a_flushed_bin_is_on_top="above those that stay, or it goes home; the call counted",
            a_flushed_bin_is_told_from_others="its limit is noted",
            a_free_into_a_flushed_bin_touches_no_more="no lock is held, and errno is left alone"),
     _proof("api.realloc", moves, "_that_moves",
