@@ -65,8 +65,7 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     folder, spans, names = aimed(words)
     if covers is not None or fuzz is not None:
         from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
-        target = None if folder or names else target_of(None, spans=spans)
-        return measure(target, covers, fuzz, Delivery(json, junit), Path(store))
+        return measure(folder or names, covers, fuzz, Delivery(json, junit), Path(store), spans=spans)
     proofs = selected(names, thorough=thorough, spans=spans)
     timeout = timeout or (LONGEST if thorough else TIMEOUT)
     if write:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from heapster.checkers.findings.store import Store
 from heapster.checkers.proofs.coverage import CoverageTally
 from heapster.checkers.proofs.measuring import follow, generate
+from heapster.checkers.proofs.runner import target_of
 from heapster.checkers.replay.source import source
-from heapster.checkers.targets.target import Target
 from heapster.commands.delivery import Delivery
 from heapster.commands.usage.prove import COVERING
 from heapster.reports.output import say, warn
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from heapster.reports.terminal import Line
 
 
-def measure(target: Target | None, trace: str | None, seconds: float | None, delivery: Delivery, store: Path) -> int:
-    """Say which share of the calls of a trace, or of generated programs, a theorem reaches."""
-    if target is None or trace is None or trace and seconds:
+def measure(others: object, trace: str | None, seconds: float | None, delivery: Delivery, store: Path, *,
+            spans: bool) -> int:
+    """Say which share of the calls of a trace, or of generated programs, a theorem reaches; no others are named."""
+    if others or trace is None or trace and seconds:
         raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships, or that with "
                          "spans=1: heapster prove --covers --fuzz 60")
     delivery.check()
-    spans = target.settings.has_spans
     covered, started = CoverageTally(), monotonic()
     interrupted = False
     try:
@@ -37,7 +37,8 @@ def measure(target: Target | None, trace: str | None, seconds: float | None, del
         interrupted, failure = True, ""
     say(_lines(covered, failure))
     return delivery.write(Run(
-        "prove", str(target), 0, Verdict.PASSED if covered.steps and not failure else Verdict.INCONCLUSIVE,
+        "prove", str(target_of(None, spans=spans)), 0,
+        Verdict.PASSED if covered.steps and not failure else Verdict.INCONCLUSIVE,
         monotonic() - started, covered.steps, (), checks=dict(covered.reached),
         extra={"coverage": covered.row(), "interrupted": interrupted}))
 

@@ -155,7 +155,7 @@ def from_part_of_it(source: Any, path: Any) -> None:
     path.claim("part_of_a_runs_slots_is_all_that_is_touched", lambda: e.touches(*c.own()))
 
 
-class NewSlots(EmptyBin):
+class SlotsAnew(EmptyBin):
     """No run of the class has slots back; the slot is the first that is new."""
 
     def __init__(self, c: CountedRun, live: Any) -> None:
@@ -193,7 +193,7 @@ def new_slots(source: Any, path: Any) -> None:
     """Each class, each request of it: the run that the arena carves, with any number of new slots."""
     c = CountedRun(path)
     m, live = c.m, path.word("live", 0, c.slots)
-    e = NewSlots(c, live)
+    e = SlotsAnew(c, live)
     for at, word in ((c.place + RUNS["RUN_CARVED"], c.record), (c.record + RUNS["RUN_FRESH"], c.p),
                      (c.record + RUNS["RUN_LIVE"], live)):
         m.put(at, word, "the run that is carved")
@@ -204,7 +204,7 @@ def new_slots(source: Any, path: Any) -> None:
     path.claim("new_slots_are_all_that_is_touched", lambda: e.touches(*e.own()))
 
 
-class NewRun(NewSlots):
+class NewRun(SlotsAnew):
     """And the arena has no run to carve: it gets one."""
 
     POOLED, NEXT_ONE, FIRST_ONE = range(3)
