@@ -39,8 +39,7 @@ WHOLE = (
     "promises, which is proved turn by turn.",
     "",
     "Not covered: arenas and lists that a child of a fork lost; another thread's cache; statistics.",
-    "`heapster prove --covers --fuzz 60` says how many calls start where one of these theorems applies; with",
-    "`sim:spans=1` before it, of what is built with spans.",
+    "`heapster prove --covers --fuzz 60` says how many calls start where one of these theorems applies.",
     "What stands in for a callee does no more than that promises:",
 )
 

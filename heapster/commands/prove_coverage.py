@@ -25,8 +25,8 @@ def measure(others: object, trace: str | None, seconds: float | None, delivery: 
             spans: bool) -> int:
     """Say which share of the calls of a trace, or of generated programs, a theorem reaches; no others are named."""
     if others or trace is None or trace and seconds:
-        raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships, or that with "
-                         "spans=1: heapster prove --covers --fuzz 60")
+        raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships, or it "
+                         "without spans: heapster prove --covers --fuzz 60")
     delivery.check()
     covered, started = CoverageTally(), monotonic()
     interrupted = False

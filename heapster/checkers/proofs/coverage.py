@@ -16,7 +16,7 @@ from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
 from heapster.checkers.proofs import slot_coverage as slots
 from heapster.checkers.proofs.any_heap_refill import MOST_CARVED
 from heapster.checkers.proofs.call_start import NOT_LOST, NOT_MARKED, SHORT_LIST, CallStart, Reach
-from heapster.checkers.targets.source import with_spans
+from heapster.checkers.targets.source import with_spans, without_spans
 from heapster.impl import layout
 from heapster.impl.bins import batch_size
 from heapster.impl.block import block_size
@@ -212,7 +212,7 @@ def coverage_lockstep(covered: CoverageTally, *, spans: bool) -> CoverageLockste
     """One, of the source that ships, with spans or without."""
     if spans:
         return SpansCoverageLockstep(SimulatedWithRoom(), covered, with_spans())
-    return CoverageLockstep(Simulated(), covered)
+    return CoverageLockstep(Simulated(), covered, without_spans())
 
 
 def theorems_reached() -> Iterator[str]:
