@@ -32,7 +32,7 @@ NOTICED = (
 )
 
 
-@pytest.mark.parametrize("target", ["sim", "process", "native"])
+@pytest.mark.parametrize("target", ["sim:spans=0", "process:spans=0", "native:spans=0"])
 @pytest.mark.parametrize(("text", "ending"), NOTICED)
 def test_what_is_written_over_is_noticed(text: Any, ending: Any, target: str) -> None:
     found = rerun(parse(text), make_for(grammar.parse(target)))
@@ -44,7 +44,7 @@ def test_what_is_written_over_is_noticed(text: Any, ending: Any, target: str) ->
     THREE + "free(b); poke b + 16 0x41; d = malloc(40); finalize",              # a free block's room: nobody looks
     CACHED + "poke a + 16 0x41; b = malloc(40); finalize"])
 def test_what_no_check_looks_at_does_no_harm(text: str) -> None:
-    found = rerun(parse(text), make_for(grammar.parse("sim")))
+    found = rerun(parse(text), make_for(grammar.parse("sim:spans=0")))
     assert found.problems == ()
     assert found.last + 1 == len(parse(text))
 

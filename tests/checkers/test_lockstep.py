@@ -151,7 +151,7 @@ def sent(blocks: int) -> Trace:
     return (*taken, Step("cache", (1 << 15,)), Step("thread", (1,)), *freed, Step("thread_end"))
 
 
-@pytest.mark.parametrize("target", ["sim", "native"])
+@pytest.mark.parametrize("target", ["sim:spans=0", "native:spans=0"])
 @pytest.mark.parametrize(("blocks", "waiting"), [(MOST_REMOTE + 1, MOST_REMOTE + 1), (MOST_REMOTE + 2, 1)])
 def test_who_makes_a_remote_list_long_drains_it(blocks: int, waiting: int, target: str) -> None:
     found = rerun(sent(blocks), make_for(grammar.parse(target)))
