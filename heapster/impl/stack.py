@@ -4,7 +4,7 @@ That word stands in each block for those below it, and beside it a mark that agr
 else knows how either is written.
 """
 
-from .layout import CORRUPT_LIST, COUNT_ONE, COUNT_SHIFT, KEY, MARK, TOP_MASK
+from .layout import CORRUPT_LIST, COUNT_SHIFT, KEY, MARK, TOP_MASK
 
 
 def top(word):
@@ -23,7 +23,7 @@ def above(word, p):
     Requires: 0 < p < COUNT_ONE; the stack has fewer blocks than 15 bits count.
     Ensures:  its top is p; it counts one more.
     """
-    return word - (word & TOP_MASK) + COUNT_ONE + p
+    return (word | TOP_MASK) + 1 + p
 
 
 def is_marked(m, p):

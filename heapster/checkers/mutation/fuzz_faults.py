@@ -265,7 +265,7 @@ FAULTS = (
           "undecodable_heap"),
     fault("a batch that was sent is lost", "remote", "m.exchange_acquire(arena + REMOTE, 0)\n",
           "m.exchange_acquire(arena + REMOTE, 0) & 0\n", "structure_diverges"),
-    fault("a stack does not count what is put on it", "stack", "+ COUNT_ONE + p", "+ p", "stacks_count_their_blocks"),
+    fault("a stack does not count what is put on it", "stack", ") + 1", ") - TOP_MASK", "stacks_count_their_blocks"),
     fault("four classes share a bin", "bins", "(index << BIN_SHIFT)", "((index & -4) << BIN_SHIFT)",
           "bins_hold_blocks_of_their_size"),
     fault("blocks of sizes between classes are cached", "thread_cache", " or least_of_class(class_of(total)) != total:",
