@@ -210,7 +210,7 @@ FAULTS = (
     fault("a batch is larger than it may be", "thread_cache", "        if count(batch) == MOST_SENT:\n",
           "        if count(batch) == MOST_SENT + 1:\n", "a_batch_has_a_bound"),
     fault("moving counts a block twice", "stack", "        onto = put(m, onto, p)\n",
-          "        onto = put(m, onto, p) + COUNT_ONE\n", "what_is_moved_is_on_top"),
+          "        onto = put(m, onto, p) + (1 << COUNT_SHIFT)\n", "what_is_moved_is_on_top"),
     fault("a block is sought on top of a stack only", "stack", "        word = after\n    return",
           "        word = 0\n    return", "what_is_on_a_stack_is_found"),
     fault("the walk goes on where a stack leads elsewhere", "stack",
