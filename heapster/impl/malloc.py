@@ -96,15 +96,15 @@ def cached_aligned(m, request, alignment):
     return pop_cached(m, index, CALL_ALIGNED)
 
 
-def place_small(m, want, kind):
-    """A used block of `want` bytes, or a few more, from the thread's arena; NULL if memory is out.
+def place_small(m, request, kind):
+    """A used block for `request` bytes from the thread's arena; NULL if memory is out.
 
     Where the thread keeps blocks of its class, as none was given, the one on top was written over: abort.
     """
-    index = class_for(want)
+    index = class_for_request(request)
     check_top(m, bin_at(m.thread(), index))
     if get_cache(m) == 0:
-        return acquire(m, attach(m), want, ALIGN, kind)
+        return acquire(m, attach(m), block_size(request), ALIGN, kind)
     return refill(m, least_of_class(index), kind)
 
 
@@ -144,9 +144,7 @@ def place_beyond(m, request, alignment, kind):
 def allocate_block(m, request, alignment, kind):
     """As `place`, with the memory that there is."""
     if alignment == ALIGN and is_small(m, request):
-        if SPANS != 0 and get_cache(m) == 0:
-            return acquire(m, attach(m), block_size(request), ALIGN, kind)
-        return place_small(m, block_size(request - SHORT), kind)
+        return place_small(m, request, kind)
     return place_large(m, request, alignment, kind)
 
 

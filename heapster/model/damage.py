@@ -20,8 +20,8 @@ from heapster.model.geometry import (
     MIN_BLOCK,
     MOST_CACHED,
     WORD,
+    bin_size,
     block_size,
-    least_of_class,
     mapping_length,
 )
 from heapster.model.heap import UNTAKEN, Block, Cache, Heap, Mapped, waiting
@@ -141,7 +141,7 @@ def _by_request(heap: Heap, damage: Damage, call: Asks, mine: Cache | None) -> f
         return frozenset({CORRUPT_LIST, FAULT}) if stretched else frozenset()
     small = request < heap.threshold and block_size(request) <= MOST_CACHED
     if small and mine and damage.part is HeapWord.WAITING:
-        return _by_cache(heap, damage, least_of_class(block_size(request)), mine)
+        return _by_cache(heap, damage, bin_size(request, spans=heap.has_spans), mine)
     return frozenset()
 
 

@@ -140,6 +140,11 @@ class Heap(NamedTuple):
     held_locks: tuple[int, ...] = ()
     system: tuple[tuple[int, int], ...] = ()     # [start, end) of all that the allocator holds
 
+    @property
+    def has_spans(self) -> bool:
+        """Whether it is built with spans, whatever it has of runs."""
+        return self.runs is not None
+
 
 def place(heap: Heap, address: int) -> str:
     """Where an address lies, in words that hold on every machine: regions count from the oldest."""

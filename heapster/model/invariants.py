@@ -17,6 +17,7 @@ from heapster.model.geometry import (
     FENCE,
     FIRST_BLOCK,
     HEADER,
+    LONGER,
     MAPPED_LEAD,
     MAX_ARENAS,
     MAX_CACHE,
@@ -342,15 +343,16 @@ def cached_blocks_are_used(heap: Heap) -> Iterator[str]:
 
 
 def bins_hold_blocks_of_their_size(heap: Heap) -> Iterator[str]:
-    """A bin is for the least size of a class, 32 to 72 KiB, and every block in it has that."""
+    """A bin is for the least size of a class, 32 to 72 KiB; every block in it has that, or LONGER more with spans."""
     used = _used_blocks(heap) if heap.caches else {}
     for cache in heap.caches:
         sizes = [bin_.size for bin_ in cache.bins]
         if sizes != sorted(set(sizes)) or any(size not in CACHED_SIZES for size in sizes):
             yield f"a cache has bins of {sizes} bytes"
         for bin_ in cache.bins:
+            size = bin_.size + LONGER * heap.has_spans
             for payload in bin_.stack.payloads:
-                if used.get(payload - HEADER, (bin_.size, 0))[0] != bin_.size:
+                if used.get(payload - HEADER, (size, 0))[0] != size:
                     yield f"{place(heap, payload)} is in the bin of {bin_.size} bytes"
 
 

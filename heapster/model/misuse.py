@@ -195,7 +195,7 @@ def could_be_asked(heap: Heap, pointer: int, said: Stated) -> bool:
     block = _block_around(heap, pointer - HEADER)
     if block is None or said.size > MAX_REQUEST:
         return False
-    return could_serve(block.size, said.size, alignment)
+    return could_serve(block.size, said.size, alignment, spans=heap.has_spans)
 
 
 def _could_be_mapped(mapped: Mapped, pointer: int, size: int, alignment: int) -> bool:

@@ -9,11 +9,9 @@ from typing import NamedTuple
 
 from heapster.model.geometry import HEADER, LONGER, RESERVE, RUN
 from heapster.model.heap import Arena, Heap, Stack, waiting
-from heapster.model.invariants import bins_hold_blocks_of_their_size, violations
+from heapster.model.invariants import violations
 from heapster.model.problem import Problem
 from heapster.model.runs import NO_RUNS, Runs
-
-IN_BINS_OF_SLOTS = bins_hold_blocks_of_their_size.__name__      # there blocks are larger than what they serve
 
 
 class Spanned(NamedTuple):
@@ -95,7 +93,7 @@ def spans_violations(heap: Heap, live: Iterable[int]) -> list[Problem]:
     """Every way in which the heap breaks an invariant, if these are the payloads that callers have."""
     seen = spanned(heap, live)
     return [*(Problem(check.__name__, message) for check in SPANS_ALWAYS for message in check(seen)),
-            *(found for found in violations(blocks_alone(heap)) if found.code != IN_BINS_OF_SLOTS)]
+            *violations(blocks_alone(heap))]
 
 
 def blocks_alone(heap: Heap) -> Heap:

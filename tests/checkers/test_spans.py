@@ -149,7 +149,9 @@ ENDED = f"{REMOTE}; thread_end; thread 1; {FULL[12:]}; thread_end; thread 0; d =
     f"fail purge 0; {FULL}; trim 0; trim 0; {OTHERS}", f"{REMOTE}; fork; d = malloc(40); free(b); trim 0; finalize",
     f"{BEGIN}; b = calloc(5, 100); c = realloc(b, 20); d = realloc(c, 3000); e = aligned_alloc(64, 40); free(e)",
     "cache 4096; a = malloc(40); b = malloc(1025); cache 0; c = malloc(40); free_sized(a, 40); free_sized(c, 40)",
-    "cache 4096; a = malloc(0); free_sized(a, 1)"])
+    "cache 4096; a = malloc(0); free_sized(a, 1)", "a = malloc(41); free_sized(a, 0)",
+    "cache 1152; a = malloc(1025); free(a); poke a + 8 0x0; b = malloc(1017)",
+    "cache 32; a = aligned_alloc(32, 25); free(a); stats"])
 def test_nothing_is_wrong(text: str) -> None:
     assert run(text).problems == ()
 
@@ -228,7 +230,9 @@ def test_each_reading_has_runs(target: str) -> None:
     assert found.problems == () and found.after and found.after.runs and found.after.runs.runs
 
 
-@pytest.mark.parametrize("end", ["poke a - 8 0x41; free(a)", "free(a); free(a)", "free(a + 16)"])
+@pytest.mark.parametrize("end", [
+    "poke a - 8 0x41; free(a)", "free(a); free(a)", "free(a + 16)",
+    "cache 65536; c = malloc(3000); free(c); cache 0; poke c 0x8000000000000000; d = malloc(3000)"])
 def test_where_nothing_was_reserved_yet_all_that_is_promised_of_blocks_is(end: str) -> None:
     trace = parse(f"growth 4096; a = malloc(40); b = malloc(40); {end}")
     misused = [rerun(trace, make_for(grammar.parse(target))).misused for target in ("sim:spans=0", "sim:spans=1")]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from heapster.checkers.lockstep.calls import CRASHES, call
-from heapster.checkers.lockstep.decode import decode, has_checksum
+from heapster.checkers.lockstep.decode import has_checksum
 from heapster.checkers.lockstep.payload_pattern import Contents
 from heapster.impl import layout
 from heapster.machine.protocol import Aborted, MachineFault
@@ -61,7 +61,7 @@ class Damaged:
     def _poke(self, step: Step, pointer: int) -> None:
         """The caller writes a word, into its own block or elsewhere."""
         m, word, old = self._run.m, signed(step.numbers[0]), self._run.m.peek(pointer)
-        heap = self._heap or self._run.heap or decode(m)
+        heap = self._heap or self._run.heap or self._run.look()
         try:
             call(self._run.source, m, step, pointer)
         except MachineFault:

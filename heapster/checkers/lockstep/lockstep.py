@@ -101,7 +101,7 @@ class Lockstep:
 
     def _misuse(self, step: Step, pointer: int) -> list[Problem]:
         """A step that no caller may take: it ends the run, and must be noticed where it can be."""
-        heap = self.heap or decode(self.m)
+        heap = self.heap or self.look()
         case = misuse.classify(heap, self.live, step, pointer, header=self._freed.header(pointer))
         assert case is not None
         self.misused = self._outcome(step, pointer)
@@ -207,6 +207,10 @@ class Lockstep:
             return [Problem("answer_diverges", _wrong_answer(step, got, expected))]
         return []
 
+    def look(self) -> Heap:
+        """The heap as it lies in memory; Undecodable if it is none."""
+        return decode(self.m, spans=self.SPANS)
+
     def _decode(self, step: Step) -> list[Problem]:
         """What is wrong with the heap as it lies in memory, if it is time to look."""
         if step.verb == "finalize" and (problems := self._after_finalize()):
@@ -223,7 +227,7 @@ class Lockstep:
         self._looked_at = self.steps
         self._looks += 1
         try:
-            heap = self.heap = decode(self.m, spans=self.SPANS)
+            heap = self.heap = self.look()
         except Undecodable as error:
             return [Problem("undecodable_heap", str(error))]
         problems = self._violations(heap) + self._live_and_waiting(heap)

@@ -5,7 +5,6 @@ reference says, each slot is live, or waits in one bin or on one remote list, or
 handed out. What no run has is held against the invariants of every heap. What a misuse comes to is known less exactly.
 """
 
-from heapster.checkers.lockstep.decode import decode
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.impl import run_layout
 from heapster.machine.checked_memory import FUEL
@@ -19,7 +18,7 @@ from heapster.model.heap import Heap
 from heapster.model.operation import Step
 from heapster.model.operations import STATING, WRITING
 from heapster.model.problem import Problem
-from heapster.model.run_invariants import IN_BINS_OF_SLOTS, SPANS_ALWAYS, spans_violations
+from heapster.model.run_invariants import SPANS_ALWAYS, spans_violations
 from heapster.model.runs import NO_RUNS, Runs
 
 VERIFIED_EVERY = 16             # looks
@@ -75,10 +74,8 @@ class SpansLockstep(Lockstep):
 
     def checks(self) -> dict[str, int]:
         """How often each check was evaluated."""
-        counts = super().checks()
-        del counts[IN_BINS_OF_SLOTS]
-        return {**counts, "verify": self._looks, **dict.fromkeys([check.__name__ for check in SPANS_ALWAYS],
-                                                                self._looks)}
+        return {**super().checks(), "verify": self._looks, **dict.fromkeys([check.__name__ for check in SPANS_ALWAYS],
+                                                                           self._looks)}
 
     def take(self, step: Step) -> list[Problem]:
         """See `Lockstep.take`; a caller that writes ends the run where there may be runs."""
@@ -104,7 +101,7 @@ class SpansLockstep(Lockstep):
         """
         if not self._may_have_runs:
             return super()._misuse(step, pointer)
-        self.heap = self.heap or decode(self.m, spans=True)
+        self.heap = self.heap or self.look()
         may_fit = step.verb in STATING and pointer in self.live         # what is stated wrong may be of the same class
         must = self._runs.holds(pointer) and not may_fit and not self._is_fresh(pointer)
         self.misused = self._outcome(step, pointer)

@@ -60,7 +60,7 @@ def disagreement(source: Any, m: Simulated, address: int, word: int) -> Iterator
     """Where the walk and the model do not say the same of the heap with that word at the address."""
     before, threads = m.words[address], m.threads()
     m.words[address] = word
-    walked, modelled = told(source, m, threads), known(m)
+    walked, modelled = told(source, m, threads), known(m, spans=source.has_spans)
     m.words[address] = before
     named = modelled | BEYOND | FIRST if modelled else BEYOND
     if walked not in named and UNDECODABLE not in modelled:
@@ -97,10 +97,10 @@ def said_by(aborted: Aborted) -> str:
     return ABORT_NAMES.get(aborted.code, f"code {aborted.code}")
 
 
-def known(m: Simulated) -> set[str]:
-    """Which invariants do not hold."""
+def known(m: Simulated, *, spans: bool) -> set[str]:
+    """Which invariants do not hold, of a heap that has no runs yet where there are spans."""
     m.refuel()
     try:
-        return {violation.code for violation in violations(decode(m))}
+        return {violation.code for violation in violations(decode(m, spans=spans))}
     except (Undecodable, MachineFault):
         return {UNDECODABLE}

@@ -30,8 +30,8 @@ FAULTS = (
     *RUN_FAULTS, *SLOT_CALL_FAULTS,
     # Guards.
     fault("a small request asks the arena for too little", "malloc",
-          "        return acquire(m, attach(m), want, ALIGN, kind)",
-          "        return acquire(m, attach(m), want - 16, ALIGN, kind)",
+          "        return acquire(m, attach(m), block_size(request), ALIGN, kind)",
+          "        return acquire(m, attach(m), block_size(request) - 16, ALIGN, kind)",
           "small_requests_are_placed_as_large"),
     fault("a free block may be freed", "malloc", "    if header & USED == 0:\n        m.abort(freed, p)\n", "",
           "what_is_free_aborts"),

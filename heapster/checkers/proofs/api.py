@@ -146,10 +146,10 @@ def place_small(source: Any, path: Any) -> None:
 
     index = path.word("class", 0, CLASS["cached"] - 1)
     m.put(thread + CACHE["bins"] + 2 * WORD * index, 0, "bin")
-    with replaced(source.malloc, acquire=acquire, class_for=lambda _: index):
+    with replaced(source.malloc, acquire=acquire, class_for_request=lambda _: index):
         if not source.malloc.is_small(m, request):
             return
-        small = source.malloc.place_small(m, source.block.block_size(request), 0)
+        small = source.malloc.place_small(m, request, 0)
         large = source.malloc.place_large(m, request, ALIGN, 0)
     path.claim("small_requests_are_placed_as_large", lambda: len(asked) == 2 and all(
         one == other for one, other in zip(*asked, strict=True)) and small == large and not m.calls and only(m))

@@ -114,7 +114,7 @@ def allocate_block(source: Any, path: Any) -> None:
     c, is_small, b = PassedCall(path), bool(path.choose(2)), or_null(path, "placed")
     with replaced(source.malloc, is_small=lambda *_: is_small, **c.notes.answering(place_small=b, place_large=b)):
         found = source.malloc.allocate_block(c.m, *c.words)
-    asked = ("place_small", source.block.block_size(c.request), c.kind) if is_small and c.alignment == ALIGN else (
+    asked = ("place_small", c.request, c.kind) if is_small and c.alignment == ALIGN else (
         "place_large", *c.words)
     path.claim("small_requests_are_placed_by_their_class", lambda: found == b and c.notes.are(asked) and c.is_alone())
 
@@ -159,15 +159,15 @@ def place_large(source: Any, path: Any) -> None:
 def place_small(source: Any, path: Any) -> None:
     """Each class, whether or not threads may keep blocks."""
     c, caches, b = PassedCall(path), path.choose(2) * path.word("cache", 1, CACHE["max_cache"]), or_null(path, "placed")
-    index, want = path.word("class", 0, CLASS["cached"] - 1), a_size(path, "want")
+    index, request = path.word("class", 0, CLASS["cached"] - 1), path.word("request", 0, CACHE["most_cached"])
     c.m.put(c.statics + STATICS["cache"], caches, "cache")
-    with replaced(source.malloc, class_for=lambda _: index, least_of_class=lambda _: 3 * ALIGN, **c.notes.answering(
-            check_top=0, attach=c.arena, acquire=b, refill=b)):
-        found = source.malloc.place_small(c.m, want, c.kind)
+    with replaced(source.malloc, class_for_request=lambda _: index, least_of_class=lambda _: 3 * ALIGN,
+                  **c.notes.answering(check_top=0, attach=c.arena, acquire=b, refill=b)):
+        found = source.malloc.place_small(c.m, request, c.kind)
     slot = c.thread + CACHE["bins"] + 2 * WORD * index
     path.claim("where_threads_keep_blocks_a_class_is_refilled", lambda: found == b and c.is_alone() and c.notes.are(
         ("check_top", slot), *([("refill", 3 * ALIGN, c.kind)] if caches != 0 else [
-            ("attach",), ("acquire", c.arena, want, ALIGN, c.kind)])))
+            ("attach",), ("acquire", c.arena, source.block.block_size(request), ALIGN, c.kind)])))
 
 
 class GivenBlock(PassedCall):

@@ -151,22 +151,6 @@ def cache_block_slow(source: Any, path: Any) -> None:
         ("caches_nothing", c.m.thread())))
 
 
-def allocate_block(source: Any, path: Any) -> None:
-    """A small request where threads cache nothing, or where they do."""
-    c, small, cache = Parted(path), bool(path.choose(2)), path.choose(2)
-    request = path.word("bytes", 0, 1 << 20)
-    alignment = 16 << path.choose(2)
-    with replaced(source.malloc, get_cache=lambda _: cache, is_small=lambda *_: small, block_size=lambda n: n + 100,
-                  is_reserved=c.reserved, **c.notes.answering(
-                      attach=c.arena, acquire=c.p, place_small=c.p, place_large=c.p)):
-        b = source.malloc.allocate_block(c.m, request, alignment, MALLOC)
-    asked: list[tuple[Any, ...]] = [("place_large", request, alignment, MALLOC)]
-    if small and alignment == 16:
-        asked = [("place_small", request - 8 + 100, MALLOC)] if cache else [
-            ("attach",), ("acquire", c.arena, request + 100, 16, MALLOC)]
-    path.claim("small_requests_are_for_slots_where_threads_cache", lambda: b == c.p and c.asks(*asked))
-
-
 # Walks over stacks of slots and blocks.
 
 class MixedStack:
@@ -334,8 +318,6 @@ PROOFS = (
            a_used_slot_is_not_resized_where_it_is="NULL, unless it aborts; no word changes"),
     _proof("malloc.cached_aligned", cached_aligned,
            no_slot_is_taken_for_one_that_is_aligned="NULL, and nothing is read"),
-    _proof("malloc.allocate_block", allocate_block,
-           small_requests_are_for_slots_where_threads_cache="else for blocks of their own size"),
     _proof("api.zero_payload", zero_payload, all_of_a_new_slot_is_zeroed="and no byte beside it"),
     _proof("api.check_stated", check_stated, what_is_stated_of_a_slot_is_checked_as_such="no word changes"),
     _proof("api.calloc", calloc, calloc_zeroes_what_a_bin_had="slot or block, all of it and no more"),
