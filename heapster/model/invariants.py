@@ -343,7 +343,7 @@ def cached_blocks_are_used(heap: Heap) -> Iterator[str]:
 
 
 def bins_hold_blocks_of_their_size(heap: Heap) -> Iterator[str]:
-    """A bin is for the least size of a class, 32 to 72 KiB; every block in it has that, or LONGER more with spans."""
+    """A bin is for the least size of a class, 32 to 72 KiB; every block in it has that, or 16 more with spans."""
     used = _used_blocks(heap) if heap.caches else {}
     for cache in heap.caches:
         sizes = [bin_.size for bin_ in cache.bins]

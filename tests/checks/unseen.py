@@ -51,7 +51,7 @@ UNSEEN = {
     "lockstep": {
         "Lockstep._note_lost: if name == 'sbrk' -> True": "what mmap gives lies above its own answer: nothing is taken",
         "Lockstep._note_lost: 0 -> -1 (4)": "sbrk has one argument",
-        "Lockstep._misuse: self.heap or decode(self.m) -> without self.heap": "it only saves time",
+        "Lockstep._misuse: self.heap or self.look() -> without self.heap": "it only saves time",
         "Lockstep._explain: if step.verb in REQUESTS -> True": "what asks for no block gives none to write to",
         "Lockstep._explain: 0 -> 1": "nothing is usable of what is no block",
         "Lockstep._explain: 0 -> -1": "nothing is usable of what is no block",

@@ -16,6 +16,7 @@ from heapster.model.geometry import (
 )
 from heapster.model.heap import UNTAKEN, Arena, Cache, Lately, Stack
 from heapster.model.invariants import ALWAYS, violations
+from heapster.model.runs import NO_RUNS
 from heapster.model.sketch import heap
 from tests.model.spoilt import (
     Breaking,
@@ -161,6 +162,7 @@ BREAKING: list[tuple[str, str, Breaking]] = [
     ("cached_blocks_are_used", "free", lambda h: remote(h, [payload(h, 1)])),
     ("cached_blocks_are_used", "inside", lambda h: remote(h, [payload(h, 0) + 16])),
     ("bins_hold_blocks_of_their_size", "larger", lambda h: cached(h, 48, [payload(h, 0)])),
+    ("bins_hold_blocks_of_their_size", "with spans", lambda h: cached(h, 64, [payload(h, 0)])._replace(runs=NO_RUNS)),
     ("bins_hold_blocks_of_their_size", "in another order", lambda h: binned(h, (48, 8), (32, 8))),
     ("bins_hold_blocks_of_their_size", "two of a size", lambda h: binned(h, (48, 8), (48, 8))),
     ("bins_hold_blocks_of_their_size", "no such bin", lambda h: cached(h, 40, [])),
@@ -222,6 +224,7 @@ SOUND_ONES: list[tuple[str, Breaking]] = [
     ("calls that a cache counts", lambda _: binned(counted("#32", (0, 0, 0, 0, 0)), (32, 1))._replace(
         caches=(Cache(0, (), (1, 0, 0, 0, 0)),))),
     ("a cache of bins", lambda h: binned(h, (32, 8), (48, 0), (64, MAX_CACHE // 64))),
+    ("a bin of slots with blocks", lambda h: cached(h, 32, [payload(h, 2)])._replace(runs=NO_RUNS)),
     ("a full bin", lambda h: cached(h, 48, [payload(h, 2)], limit=1)),
     ("a bin that lost its limit", lambda h: cached(h, 48, [payload(h, 2)], limit=0)),
     ("a long remote list", lambda _: long_list(MOST_REMOTE + MOST_SENT - 1)),

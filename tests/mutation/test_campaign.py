@@ -161,7 +161,7 @@ def test_lives_hunt_what_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.undo()
     assert set(sources()) > hunters.UNFUZZED
     assert hunters._fuzz(3, hunters.Prey("model/sketch.py", tmp_path, 1)) == []
-    assert hunters._fuzz(3, hunters.Prey("model/arena.py", tmp_path, 1))[-3:] == ["3", "1", "sim"]
+    assert hunters._fuzz(3, hunters.Prey("model/arena.py", tmp_path, 1))[-3:] == ["3", "1", "sim:spans=0"]
     assert hunters._fuzz(3, hunters.Prey("impl/vault.py", tmp_path, 1))[-1] == "sim:harden=1"
     root = Path(hunters.__file__).parents[3]
     for file, heaps in (("impl/freelist.py", 1), ("impl/verify.py", 3), ("impl/layout.py", 3), ("model/heap.py", 1)):

@@ -271,7 +271,8 @@ class Lockstep:
 
     def _verdicts(self) -> list[Problem]:
         """What `verify` says wrongly of it with words changed."""
-        return [Problem("wrong_verdict", why) for why in wrong_verdicts(self.source, self.m, self.steps)]
+        return [Problem("wrong_verdict", why)
+                for why in wrong_verdicts(self.source, self.m, self.steps, spans=self.SPANS)]
 
     def _after_finalize(self) -> list[Problem]:
         forgotten = joined(self.reference.forgotten)

@@ -33,7 +33,7 @@ FIRST = frozenset({                 # and what it may meet first
 MUST = {name.lower() for name in INVARIANTS} - BESIDES
 
 
-def wrong_verdicts(source: Any, m: Any, seed: int) -> Iterator[str]:
+def wrong_verdicts(source: Any, m: Any, seed: int, *, spans: bool) -> Iterator[str]:
     """What `verify` says of a sound heap with one word changed, and that is not so; each is put back.
 
     Of memory that is not simulated nothing: there a walk that is led astray may end the process.
@@ -42,7 +42,7 @@ def wrong_verdicts(source: Any, m: Any, seed: int) -> Iterator[str]:
         return
     words, rng = own_words(m), Random(seed)
     for address in rng.sample(words, min(CHANGED_AT_ONCE, len(words))):
-        yield from disagreement(source, m, address, rng.choice(changed(m.words[address])))
+        yield from disagreement(source, m, address, rng.choice(changed(m.words[address])), spans=spans)
 
 
 def own_words(m: Simulated) -> list[int]:
@@ -56,11 +56,11 @@ def changed(word: int) -> list[int]:
     return [*(word + change for change in CHANGES), 0, word ^ layout.USED, word ^ layout.PREV_USED]
 
 
-def disagreement(source: Any, m: Simulated, address: int, word: int) -> Iterator[str]:
+def disagreement(source: Any, m: Simulated, address: int, word: int, *, spans: bool = False) -> Iterator[str]:
     """Where the walk and the model do not say the same of the heap with that word at the address."""
     before, threads = m.words[address], m.threads()
     m.words[address] = word
-    walked, modelled = told(source, m, threads), known(m, spans=source.has_spans)
+    walked, modelled = told(source, m, threads), known(m, spans=spans)
     m.words[address] = before
     named = modelled | BEYOND | FIRST if modelled else BEYOND
     if walked not in named and UNDECODABLE not in modelled:
