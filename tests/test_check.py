@@ -4,8 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from heapster.checkers.findings.store import Store
-from heapster.commands.check import PARTS, Part, check
+from heapster.checkers.targets.target import UNSET, TargetSettings, built
+from heapster.cli import main
+from heapster.commands.check import Part, check, parts
 from heapster.results import Run, TargetError, Verdict
 from tests.reports.samples import FAILED, INTERRUPTED, NOTHING, PASSED
 
@@ -61,4 +65,26 @@ def test_an_interruption_ends_the_check() -> None:
 
 
 def test_parts_have_names_of_their_own() -> None:
-    assert len({one.name for one in PARTS}) == len(PARTS)
+    for settings in (UNSET, TargetSettings(spans=0), TargetSettings(spans=1)):
+        assert len({one.name for one in parts(settings)}) == len(parts(settings))
+
+
+@pytest.mark.parametrize(("words", "build"), [((), UNSET), (("sim:spans=0",), built(with_spans=False)),
+                                              (("sim:spans=1",), built(with_spans=True))])
+def test_a_target_chooses_the_build(words: tuple[str, ...], build: TargetSettings, monkeypatch: pytest.MonkeyPatch,
+                                    tmp_path: Path) -> None:
+    chosen: list[TargetSettings] = []
+
+    def none(settings: TargetSettings) -> tuple[Part, ...]:
+        chosen.append(settings)
+        return ()
+
+    monkeypatch.setattr("heapster.commands.check.parts", none)
+    assert main(["check", *words, "--store", str(tmp_path)]) == 5      # nothing ran
+    assert chosen == [build]
+
+
+@pytest.mark.parametrize("word", ["native", "./mm.c", "sim:cache=3", "sim:spans=2"])
+def test_what_cannot_be_checked_is_refused_in_a_line(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", word]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from heapster.checkers.findings.store import Store
 from heapster.checkers.fuzz.campaign import FuzzOptions
-from heapster.checkers.targets.target import NATIVE, SIM, UNSET, Target
+from heapster.checkers.targets.target import NATIVE, SIM, Target, TargetSettings, built
 from heapster.commands.delivery import Delivery
 from heapster.commands.fuzz_own import campaign
 from heapster.commands.selection import Selection
+from heapster.commands.targets import target_of
 from heapster.config import POLICIES
 from heapster.reports.output import warn
 from heapster.results import Run, TargetError, Verdict
@@ -41,80 +42,84 @@ def _fuzz(target: Target, examples: int) -> Part:
         FuzzOptions(target, POLICIES, seconds=None, examples=examples, seed=seed), store))
 
 
-def _proofs(_seed: int, _store: Store) -> Run:
+def _proofs(settings: TargetSettings) -> Run:
     """The theorems for all words; `heapster prove` has the others."""
     from heapster.checkers.proofs.builds import is_of  # noqa: PLC0415
     from heapster.checkers.proofs.catalogue import PROOFS  # noqa: PLC0415  loads z3
     from heapster.checkers.proofs.runner import Runner  # noqa: PLC0415
     from heapster.commands.prove import proved  # noqa: PLC0415
     from heapster.commands.usage.prove import TIMEOUT  # noqa: PLC0415
-    proofs = [proof for proof in PROOFS if proof.bound == ALL_WORDS and is_of(proof, spans=UNSET.has_spans)]
-    run = proved(proofs, Runner(TIMEOUT, 1, spans=UNSET.has_spans))
+    proofs = [proof for proof in PROOFS if proof.bound == ALL_WORDS and is_of(proof, spans=settings.has_spans)]
+    run = proved(proofs, Runner(TIMEOUT, 1, spans=settings.has_spans))
     return replace(run, checks={f"proofs for {ALL_WORDS}": run.ops})
 
 
-def _translation(seed: int, _store: Store) -> Run:
+def _translation(built_so: TargetSettings, seed: int) -> Run:
     """The compiled library against the interpreted source, word for word."""
     from heapster.checkers.lockstep.validation import validated  # noqa: PLC0415  compiles the library
-    return validated(seed, TRANSLATED)
+    return validated(seed, TRANSLATED, settings=built_so)
 
 
-def _volume(seed: int, store: Store) -> Run:
+def _volume(built_so: TargetSettings, seed: int, store: Store) -> Run:
     """The compiled library with small caches, under each policy."""
     from heapster.checkers.fuzz.native_volume import settings, together  # noqa: PLC0415  loads what judges strangers
     from heapster.commands.fuzz_own import volume  # noqa: PLC0415
-    first, *others = volume(settings(POLICIES, (VOLUME_CACHE,)), VOLUME_SECONDS, seed, store)
+    first, *others = volume(settings(POLICIES, (VOLUME_CACHE,), built_so.spans), VOLUME_SECONDS, seed, store)
     return replace(together(first, others), target="native")
 
 
-def _races(seed: int, _store: Store) -> Run:
+def _races(ours: Target, seed: int) -> Run:
     from heapster.checkers.races.search import SearchPlan  # noqa: PLC0415  loads greenlet
     from heapster.commands.races import campaign as explore  # noqa: PLC0415
-    return explore(SearchPlan(schedules=SCHEDULES, seed=seed), SIM)
+    return explore(SearchPlan(schedules=SCHEDULES, seed=seed), ours)
 
 
-def _stress(seed: int, _store: Store) -> Run:
+def _stress(library: Target, seed: int) -> Run:
     from heapster.checkers.stress.runner import StressPlan  # noqa: PLC0415  compiles the library
     from heapster.commands.stress import campaign as stress  # noqa: PLC0415
-    return stress(StressPlan(NATIVE, threads=2, seconds=STRESS_SECONDS, pattern="all", seed=seed))
+    return stress(StressPlan(library, threads=2, seconds=STRESS_SECONDS, pattern="all", seed=seed))
 
 
-def _exhaust(_seed: int, store: Store) -> Run:
+def _exhaust(ours: Target, store: Store) -> Run:
     """Every program of two calls on our own source."""
     from heapster.checkers.exhaust.running import ExhaustPlan  # noqa: PLC0415  loads numpy
     from heapster.commands.exhaust import exhausted  # noqa: PLC0415
-    run = exhausted(SIM, ExhaustPlan(EXHAUSTED_CALLS, None, None), {}, store)
+    run = exhausted(ours, ExhaustPlan(EXHAUSTED_CALLS, None, None), {}, store)
     return replace(run, checks={f"every program of {EXHAUSTED_CALLS} calls": run.ops})
 
 
-PARTS = (
-    _fuzz(SIM, 40),
-    _fuzz(Target("process", "process"), 10),
-    Part("exhaust sim", _exhaust),
-    Part("prove", _proofs),
-    Part("races", _races),
-    _fuzz(NATIVE, 4),
-    Part("translation", _translation),
-    Part("fuzz native in volume", _volume),
-    Part("stress native", _stress),
-)
+def parts(built_so: TargetSettings) -> tuple[Part, ...]:
+    """Every checker, of the build that the settings name."""
+    ours, process, library = (replace(each, settings=built_so) for each in (SIM, Target("process", "process"), NATIVE))
+    return (
+        _fuzz(ours, 40),
+        _fuzz(process, 10),
+        Part("exhaust sim", lambda _, store: _exhaust(ours, store)),
+        Part("prove", lambda _, __: _proofs(built_so)),
+        Part("races", lambda seed, _: _races(ours, seed)),
+        _fuzz(library, 4),
+        Part("translation", lambda seed, _: _translation(built_so, seed)),
+        Part("fuzz native in volume", lambda seed, store: _volume(built_so, seed, store)),
+        Part("stress native", lambda seed, _: _stress(library, seed)),
+    )
 
 
-def command(seed: int, json: str | None, junit: str | None, store: str, **given: Any) -> int:
+def command(target: str, seed: int, json: str | None, junit: str | None, store: str, **given: Any) -> int:
     """Every checker at a small budget: for continuous integration. The same seed, the same run."""
     delivery = Delivery(json, junit, selection=Selection.of(given))
+    built_so = built(with_spans=target_of(target, "check").settings.has_spans)
     delivery.check()
-    run = check(PARTS, seed, Store(Path(store), warn))
+    run = check(parts(built_so), seed, Store(Path(store), warn))
     claims = [*run.extra["not_checked"], *BEYOND]
     return delivery.deliver(replace(run, extra={**run.extra, "not_checked": claims}))
 
 
-def check(parts: Iterable[Part], seed: int, store: Store) -> Run:
+def check(chosen: Iterable[Part], seed: int, store: Store) -> Run:
     """Run the parts one after the other, until all have run or one was interrupted."""
     runs: dict[str, Run] = {}
     silent: list[str] = []
     interrupted = False
-    for part in parts:
+    for part in chosen:
         try:
             runs[part.name] = run = part.run(seed, store)
         except (TargetError, ModuleNotFoundError) as error:

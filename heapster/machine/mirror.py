@@ -25,13 +25,15 @@ from .checked_memory import (
     WORD,
 )
 from .guards import PAGE
-from .libc import LIBC, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE, errno_kept
+from .libc import LIBC, MAP_PRIVATE_ANONYMOUS, PROT_READ_WRITE, errno_kept, unmap_pages
 from .observed import Library
 from .protocol import REFUSED, Aborted, Call, operands
 from .simulated import BREAK, BREAK_LIMIT, Simulated
 
 PROT_NONE = 0
 TOP_MASK = (1 << 48) - 1        # the address in a word that has a count above it
+FAR = 1 << 47                   # what is taken away of an address that is to be no address of a program
+ALIGNED = 1 << 21               # bytes; what is as aligned there is so here
 MAP_FIXED, MAP_NORESERVE = 0x10, 0x4000
 
 
@@ -81,7 +83,7 @@ class Mirror:
         return next((address + area.shift for area in self._areas if area.start <= address < area.end), address)
 
     def alike(self, word: int, there: int, address: int = 0) -> bool:
-        """Whether `there` is what the original's word `word` must be here: also where it leads to a stack.
+        """Whether `there` is what the original's word `word` must be here: also where it leads to a stack, or less FAR.
 
         A block that waits has what is left of nothing without its link and its own address, where there is no key; a
         mapped block what is left without its address.
@@ -92,7 +94,7 @@ class Mirror:
 
     def _leads_alike(self, word: int, there: int) -> bool:
         top = word & TOP_MASK
-        return there in (word, self.there(word), word - top + self.there(top))
+        return there in (word, self.there(word), word - top + self.there(top), self.there(word + FAR) - FAR)
 
     def back(self, address: int) -> int:
         """The original's address for one of this process."""
@@ -260,12 +262,20 @@ class Mirror:
         return ctypes.string_at(self.there(THREADS + thread * THREAD_STRIDE), THREAD_BYTES)
 
 
+assert BREAK % ALIGNED == MAPPINGS % ALIGNED == 0
+
+
 def _reserve(start: int, end: int) -> Area:
+    """Addresses for all of [start, end), from a multiple of ALIGNED on, as `start` is."""
     with errno_kept():
-        here: int = LIBC.mmap(0, end - start, PROT_NONE, MAP_PRIVATE_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        here: int = LIBC.mmap(0, end - start + ALIGNED, PROT_NONE, MAP_PRIVATE_ANONYMOUS | MAP_NORESERVE, -1, 0)
     if here == REFUSED:
         raise TargetError(f"the system does not reserve {end - start >> 30} GiB of addresses")
-    return Area(start, end, here - start)
+    first = here + -here % ALIGNED
+    for unused, size in ((here, first - here), (first + end - start, here + ALIGNED - first)):
+        if size:
+            unmap_pages(unused, size)
+    return Area(start, end, first - start)
 
 
 def _open(start: int, end: int) -> None:

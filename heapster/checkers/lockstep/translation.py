@@ -1,7 +1,8 @@
 """Translation validation: the compiled allocator does, word for word, what the interpreted one does.
 
 The same trace runs on both. After every step their answers, errno, system calls, locks, dumps and all
-of their memory are equal, addresses being taken relative to the piece of memory that they lie in.
+of their memory are equal, addresses being taken relative to the piece of memory that they lie in. So it is of what is
+built with spans, and of what is built without.
 """
 
 import ctypes
@@ -10,14 +11,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from heapster.checkers.fuzz.stateful import Record, live_lives
-from heapster.checkers.lockstep.calls import SHIPPED, Answer, call
+from heapster.checkers.lockstep.calls import Answer, call
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.native import COMPILED, HANG_SECONDS, library
+from heapster.checkers.lockstep.spans import SimulatedWithRoom, SpansLockstep
 from heapster.checkers.lockstep.subprocess import Died, Journal, contained
-from heapster.impl import layout
+from heapster.checkers.targets.source import Source
+from heapster.impl import layout, run_layout
 from heapster.impl.layout import WORD
 from heapster.machine.checked_memory import STATICS_BYTES, THREAD_BYTES, THREAD_STRIDE, THREADS
-from heapster.machine.mirror import Difference, Mirror
+from heapster.machine.guards import PAGE
+from heapster.machine.mirror import FAR, Difference, Mirror
 from heapster.machine.observed import Library
 from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
@@ -26,48 +30,69 @@ from heapster.model.placement import POLICY_NAMES
 from heapster.model.problem import Problem
 from heapster.model.trace import format_step
 
-SCANNED = 1 << 22               # bytes; in larger pieces, only what the interpreted one wrote is compared
+SCANNED = 1 << 22               # bytes; of larger pieces, the pages to which the interpreted one wrote are compared
 LINE = 256                      # bytes that are compared at once
 PATTERN = 0x5EED << 40          # what the caller writes into its blocks
 WRITTEN = 8                     # words at either end of a block that the caller writes
 
 
-def validate(trace: Trace, fault: str = "", seconds: float = HANG_SECONDS) -> list[Problem]:
-    """What the compiled allocator without spans, with a fault of the lowering if one is named, does otherwise."""
-    loaded, journal = library(fault, spans=False), Journal()
-    ended = contained(lambda: Pair(loaded, journal).run(trace), journal, seconds)
+def validate(trace: Trace, source: Source, fault: str = "", seconds: float = HANG_SECONDS) -> list[Problem]:
+    """What the compiled allocator does otherwise than the source, with spans if that has them.
+
+    A fault of the lowering is planted if one is named.
+    """
+    loaded, journal = library(fault, spans=source.has_spans), Journal()
+    ended = contained(lambda: Pair(loaded, source, journal).run(trace), journal, seconds)
     if isinstance(ended, Died):
         return [Problem(f"translation_{ended.how}", f"{(journal.lines() or ['start'])[-1]}: {ended.words}")]
     return ended.value
 
 
-def lives(first_seed: int, examples: int, policies: tuple[str, ...] = POLICY_NAMES) -> list[Trace]:
-    """Traces of the lives that Hypothesis chooses from that seed: the whole API, and refusals of the system."""
+def lives(first_seed: int, examples: int, source: Source, policies: tuple[str, ...] = POLICY_NAMES) -> list[Trace]:
+    """Traces of lives of the source that Hypothesis chooses from that seed: the whole API, refusals of the system."""
     traces: list[list[Step]] = []
 
-    class RecordingLockstep(Lockstep):
-        def __init__(self) -> None:
-            super().__init__(Simulated())
-            traces.append([])
+    def make() -> Lockstep:
+        traces.append([])
+        kind = NotingSpans if source.has_spans else NotingLockstep
+        return kind(_machine_for(source), source, traces[-1])
 
-        def take(self, step: Step) -> list[Problem]:
-            traces[-1].append(step)
-            return super().take(step)
-
-    live_lives(Record(RecordingLockstep, policies, arenas=3, faults=True), first_seed, examples)
+    live_lives(Record(make, policies, arenas=3, faults=True), first_seed, examples)
     return [tuple(trace) for trace in traces if trace]
+
+
+class NotingLockstep(Lockstep):
+    """A lockstep that keeps the steps that it takes."""
+
+    def __init__(self, m: Simulated, source: Source, trace: list[Step]) -> None:
+        super().__init__(m, source)
+        self._trace = trace
+
+    def take(self, step: Step) -> list[Problem]:
+        """See `Lockstep.take`."""
+        self._trace.append(step)
+        return super().take(step)
+
+
+class NotingSpans(NotingLockstep, SpansLockstep):
+    """As `NotingLockstep`, of a heap with spans."""
+
+
+def _machine_for(source: Source) -> Simulated:
+    return SimulatedWithRoom() if source.has_spans else Simulated()
 
 
 class Pair:
     """The two allocators, side by side."""
 
-    def __init__(self, compiled: Library, journal: Journal) -> None:
-        self.original = Simulated()
+    def __init__(self, compiled: Library, source: Source, journal: Journal) -> None:
+        self.original, self._source = _machine_for(source), source
         self.original.word_by_word = True
         self.mirror = Mirror(compiled, self.original)
         self._journal = journal
         self._pointers = {NO_HANDLE: 0}         # the original's
-        self._snapshots: dict[int, bytes] = {}  # of each piece of the compiled one's memory, by address
+        self._snapshots: dict[int, bytes] = {}  # of the compiled one's memory, by address
+        self._pages = set[int]()                # to which the original wrote at any time
 
     def run(self, trace: Trace) -> list[Problem]:
         """The first differences, until the trace ends or misuses the heap."""
@@ -84,7 +109,7 @@ class Pair:
         """Take a step on both; whether the trace may go on."""
         pointer = self._pointers[step.operand] + step.offset
         self.original.calls.clear()
-        answer, aborted = _attempt(SHIPPED, self.original, step, pointer)
+        answer, aborted = _attempt(self._source, self.original, step, pointer)
         if answer is None and aborted is None:
             return False                        # a stray access, which only the original can survive
         self.mirror.follow(self.original.calls)
@@ -102,7 +127,7 @@ class Pair:
         """Let the caller use its block: the same words in both."""
         if not pointer:
             return
-        size = SHIPPED.api.usable_size(self.original, pointer) & -WORD
+        size = self._source.api.usable_size(self.original, pointer) & -WORD
         ends = {*range(0, min(size, WRITTEN * WORD), WORD), *range(max(0, size - WRITTEN * WORD), size, WORD)}
         words = {pointer + offset: PATTERN + (pointer & 0xFFFFF) + offset for offset in ends}
         self.original.write(words)
@@ -143,13 +168,21 @@ class Pair:
             changed, written.changed = written.changed, set()
         else:
             changed, self.original.words = set(written), Tracked(written)
+        self._pages.update({address & -PAGE for address in changed})
         changed = {address for address in changed for start, end in pieces if start <= address < end}
         before, self._snapshots = self._snapshots, {}
+        for start, end in self._scanned(pieces):
+            now = self._snapshots[start] = ctypes.string_at(self.mirror.there(start), end - start)
+            changed.update(_changed_words(start, before.get(start, b""), now))
+        return changed
+
+    def _scanned(self, pieces: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """What is compared whole of the pieces."""
         for start, end in pieces:
             if end - start <= SCANNED:
-                now = self._snapshots[start] = ctypes.string_at(self.mirror.there(start), end - start)
-                changed.update(_changed_words(start, before.get(start, b""), now))
-        return changed
+                yield start, end
+            else:
+                yield from ((page, page + PAGE) for page in self._pages if start <= page < end)
 
     def _word(self, address: int) -> int:
         return self.mirror.load(self.mirror.there(address))
@@ -206,3 +239,4 @@ def _ending(aborted: Aborted | None) -> tuple[int, int] | None:
 
 assert layout.STATICS_BYTES <= STATICS_BYTES
 assert layout.THREAD_BYTES == THREAD_BYTES
+assert run_layout.FAR == FAR

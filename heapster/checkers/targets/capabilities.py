@@ -14,6 +14,7 @@ TAKES: Mapping[str, tuple[View, ...]] = {
     "shrink": (View.LOCKSTEP, View.CALLS),
     "races": (View.SOURCE, View.CALLS),
     "prove": (View.SOURCE,),
+    "check": (View.SHIPPED,),
     "stress": (View.THREADS,),
     "bench": (View.PRELOAD,),
     "score": (View.CALLS,),
@@ -21,7 +22,8 @@ TAKES: Mapping[str, tuple[View, ...]] = {
     "diff": (View.ENGINE, View.CALLS),
 }
 # What can be set of a target in that view; in others, everything.
-HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy", "spans"), View.SOURCE: ("spans",)}
+HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy", "spans"), View.SOURCE: ("spans",),
+                                            View.SHIPPED: ("spans",)}
 FROM_OUTSIDE = frozenset(NUMBERS) - {BUILT_IN}      # settings that a compiled library has from its environment
 
 
@@ -47,7 +49,8 @@ def spellings(command: str) -> tuple[str, ...]:
 
 def told(command: str) -> str:
     """The sentence of a command's help about its targets."""
-    settings = ", with settings (native:best_fit:cache=64)" if View.SOURCE not in TAKES[command] else ""
+    any_settings = not {View.SOURCE, View.SHIPPED} & set(TAKES[command])
+    settings = ", with settings (native:best_fit:cache=64)" if any_settings else ""
     return f"A target is {_or(spellings(command))}{settings}."
 
 

@@ -61,7 +61,7 @@ def _is_object(name: str) -> bool:
 KINDS = (
     TargetKind("sim", "the simulated machine: every access checked, every step repeatable", "sim", _named("sim"), {
         View.LOCKSTEP: "interpreted:simulated", View.ENGINE: "interpreted:shipped_source",
-        View.SOURCE: "interpreted:shipped_source"}, OURS),
+        View.SOURCE: "interpreted:shipped_source", View.SHIPPED: "interpreted:shipped_source"}, OURS),
     TargetKind("process", "the real memory of this process, beside its C library", "process", _named("process"), {
         View.LOCKSTEP: "interpreted:in_process"}, OURS),
     TargetKind("native", "the compiled library", "native", _named("native"), {

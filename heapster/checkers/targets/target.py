@@ -18,6 +18,7 @@ class View(Enum):
     LOCKSTEP = "an allocator that runs in lock-step with the model"
     ENGINE = "an allocator that plays traces in lock-step with the model"
     SOURCE = "the source of impl, whose every access is seen"
+    SHIPPED = "the source that ships, beside the library that is made of it"
     CALLS = "compiled functions to call"
     PRELOAD = "a malloc to be preloaded"
     THREADS = "a compiled malloc that threads can call"
