@@ -1,18 +1,23 @@
 """What a step changes about a heap's structure, for those who draw it step by step.
 
-A heap is a set of strips: regions, and mappings of their own. `HeapComparison` finds what changed from each heap to
-the next; `Watched` (watched.py) knows it without comparing whole heaps.
+A heap is a set of strips: regions, runs of slots and those that nobody has, and mappings of their own.
+`HeapComparison` finds what changed from each heap to the next; `Watched` (watched.py) knows it without comparing whole
+heaps.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from heapster.model.heap import Arena, Block, Heap, Mapped, Region
+from heapster.model.geometry import RUN
+from heapster.model.heap import Arena, Block, Heap, Mapped, Region, waiting
+from heapster.model.runs import NO_RUNS, Pooled, RunOfSlots, Slot
 
-SBRK, MMAP, OWN = range(3)              # kinds of strips; OWN: a block with a mapping of its own
+# Kinds of strips. OWN: a block with a mapping of its own; POOLED: a run that nobody has, PURGED: without pages.
+SBRK, MMAP, OWN, SLOTS, POOLED, PURGED = range(6)
 NO_ARENA = -1                           # whose arena a mapping of its own is in
-Key = tuple[int, int]                   # a strip's: the arena whose it is, and where it starts
-Blocks = Sequence[Block]
+Key = tuple[int, ...]                   # a strip's: the arena whose it is, where it starts, and what else never changes
+Piece = Block | Slot
+Blocks = Sequence[Piece]
 
 
 class Splice(NamedTuple):
@@ -20,13 +25,13 @@ class Splice(NamedTuple):
 
     first: int                  # index of the first, before the step
     count: int                  # type: ignore[assignment]  # hides tuple.count: how many stood there
-    blocks: tuple[Block, ...]   # what stands there now
+    blocks: tuple[Piece, ...]   # what stands there now
 
 
 class StripChange(NamedTuple):
     """A strip that is new, or another than before."""
 
-    key: Key
+    key: Key                            # of a run, with the size of its slots
     kind: int
     start: int
     end: int
@@ -50,11 +55,21 @@ class Changes(NamedTuple):
     cursors: tuple[tuple[int, int], ...]        # next fit's, of these arenas
 
 
+class SlotStrip(NamedTuple):
+    """A run, and those of its slots that are freed and wait."""
+
+    run: RunOfSlots
+    cached: frozenset[int]
+
+
+Source = Region | Mapped | SlotStrip | Pooled
+
+
 class HeapComparison:
     """What changed from each heap to the next, the first from an empty one."""
 
     def __init__(self) -> None:
-        self._strips: dict[Key, Region | Mapped] = {}
+        self._strips: dict[Key, Source] = {}
         self._lists: dict[int, tuple[int, ...]] = {}
         self._cursors: dict[int, int] = {}
 
@@ -83,12 +98,17 @@ class HeapComparison:
                 yield arena.index, arena.cursor
 
 
-def strip_change(key: Key, old: Region | Mapped | None, new: Region | Mapped) -> StripChange:
+def strip_change(key: Key, old: Source | None, new: Source) -> StripChange:
     """What is otherwise in a strip than before; all of it, if it was not there."""
     splices = tuple(differences(_blocks(old) if old else (), _blocks(new)))
-    if isinstance(new, Region):
-        return StripChange(key, kind_of(new.kind), new.start, new.end, splices)
-    return StripChange(key, OWN, new.start, new.start + new.length, splices)
+    match new:
+        case Region():
+            return StripChange(key, kind_of(new.kind), new.start, new.end, splices)
+        case Mapped():
+            return StripChange(key, OWN, new.start, new.start + new.length, splices)
+        case SlotStrip(run):
+            return StripChange(key, SLOTS, run.start, run.start + RUN, splices)
+    return StripChange(key, POOLED if new.has_pages else PURGED, new.start, new.start + RUN, ())
 
 
 def kind_of(region: str) -> int:
@@ -101,24 +121,46 @@ def mapped_key(mapped: Mapped) -> Key:
     return NO_ARENA, mapped.start
 
 
-def _sources(heap: Heap) -> dict[Key, Region | Mapped]:
-    """The regions, and the mappings of their own."""
-    found: dict[Key, Region | Mapped] = {(arena.index, region.start): region
-                                         for arena in heap.arenas for region in arena.regions}
+def pooled_key(run: Pooled) -> Key:
+    """The key of the strip of a run that nobody has."""
+    return NO_ARENA, run.start, run.has_pages
+
+
+def _sources(heap: Heap) -> dict[Key, Source]:
+    """The regions, the runs, and the mappings of their own."""
+    found: dict[Key, Source] = {(arena.index, region.start): region
+                                for arena in heap.arenas for region in arena.regions}
+    runs = heap.runs or NO_RUNS
+    if runs.runs:
+        cached: dict[int, set[int]] = {}
+        for payload in waiting(heap):
+            cached.setdefault(payload & -RUN, set()).add(payload)
+        for run in runs.runs:
+            found[run.owner, run.start, run.size] = SlotStrip(run, frozenset(cached.get(run.start, ())))
+    for pooled in runs.pool:
+        found[pooled_key(pooled)] = pooled
     for mapped in heap.mapped:
         found[mapped_key(mapped)] = mapped
     return found
 
 
-def _is_same(old: Region | Mapped | None, new: Region | Mapped) -> bool:
-    """Whether nothing changed; a region is the same object then."""
-    return old is new or isinstance(new, Mapped) and old == new
+def _is_same(old: Source | None, new: Source) -> bool:
+    """Whether nothing changed that is drawn; a region is the same object then."""
+    if isinstance(new, SlotStrip) and isinstance(old, SlotStrip):
+        return (old.cached, old.run.fresh, old.run.back) == (new.cached, new.run.fresh, new.run.back)
+    return old is new or not isinstance(new, Region) and old == new
 
 
-def _blocks(source: Region | Mapped) -> tuple[Block, ...]:
-    if isinstance(source, Region):
-        return source.blocks
-    return (Block(source.address, source.start + source.length - source.address, source.used, True, 0, None),)
+def _blocks(source: Source) -> Blocks:
+    match source:
+        case Region():
+            return source.blocks
+        case Mapped():
+            end = source.start + source.length
+            return (Block(source.address, end - source.address, source.used, True, 0, None),)
+        case SlotStrip(run, cached):
+            return run.drawn(cached)
+    return ()
 
 
 def differences(old: Blocks, new: Blocks, before: int = 0) -> Iterator[Splice]:

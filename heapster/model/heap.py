@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from heapster.model.runs import Runs
+from heapster.model.geometry import RUN
+from heapster.model.runs import NO_RUNS, Runs
 
 
 class Block(NamedTuple):
@@ -156,6 +157,10 @@ def place(heap: Heap, address: int) -> str:
     for number, mapped in enumerate(reversed(heap.mapped)):
         if mapped.start <= address < mapped.start + mapped.length:
             return f"mapping {number} +{address - mapped.start}"
+    runs = heap.runs or NO_RUNS
+    if runs.holds(address):
+        run = address & -RUN
+        return f"run +{runs.offset(run)} +{address - run}"
     return "NULL" if address == 0 else "outside the heap"
 
 

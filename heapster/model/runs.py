@@ -3,9 +3,25 @@
 Frozen values, as in `heap`: decoded from memory, or predicted by the reference.
 """
 
+from collections.abc import Set
+from itertools import islice
 from typing import NamedTuple
 
-from heapster.model.geometry import RESERVE, RUN
+from heapster.model.geometry import BEFORE_RUNS, RESERVE, RUN
+
+
+class Slot(NamedTuple):
+    """A slot that was handed out at some time."""
+
+    address: int
+    size: int
+    used: bool                      # it is out: its run has not got it back
+    cached: bool                    # it is freed, and a thread keeps it, or it is on its way to its owner
+
+    @property
+    def state(self) -> str:
+        """In words."""
+        return "back" if not self.used else "cached" if self.cached else "used"
 
 
 class RunOfSlots(NamedTuple):
@@ -35,6 +51,12 @@ class RunOfSlots(NamedTuple):
         """Where the slots begin that were handed out at some time."""
         return range(self.first, self.fresh, self.size)
 
+    def drawn(self, waiting: Set[int]) -> tuple[Slot, ...]:
+        """Its slots, no more than it is cut into; `waiting` are those that are freed and wait."""
+        back = set(self.back)
+        return tuple([Slot(slot, self.size, slot not in back, slot in waiting)
+                      for slot in islice(self.slots, self.capacity)])
+
 
 class Pooled(NamedTuple):
     """A run that nobody has."""
@@ -58,6 +80,10 @@ class Runs(NamedTuple):
     def holds(self, address: int) -> bool:
         """Whether the address lies in the reservation."""
         return self.base != 0 and 0 <= address - self.base < RESERVE
+
+    def offset(self, address: int) -> int:
+        """How far the address lies behind where the first run may begin."""
+        return address - self.base - BEFORE_RUNS
 
     def of(self, index: int) -> list[RunOfSlots]:
         """The runs that the arena of that index has."""

@@ -5,11 +5,13 @@
     #64 || - || #32    arenas 0 and 2; arena 1 is closed; () is an open arena without a region
     #64 ; #8192 .4096  mapped blocks, oldest first, by their mappings' lengths; then the mappings that are kept
 
-`sketch(heap(text)) == text`. `picture` is for people: offsets instead of addresses, names at blocks.
+`sketch(heap(text)) == text`. `picture` is for people: offsets instead of addresses, names at blocks; runs of slots,
+too, and in all of it ~64 for what is freed and waits in a thread's cache.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from itertools import groupby
+from typing import NamedTuple
 
 from heapster.model.amounts import amount
 from heapster.model.geometry import (
@@ -23,8 +25,10 @@ from heapster.model.geometry import (
     PAGE,
     up,
 )
-from heapster.model.heap import Arena, Block, Heap, Lately, Ledger, Mapped, Region, extents, place
+from heapster.model.heap import Arena, Block, Heap, Lately, Ledger, Mapped, Region, extents, place, waiting
+from heapster.model.runs import NO_RUNS, Pooled, RunOfSlots, Runs, Slot
 
+USED, FREE, CACHED = "#.~"
 CLOSED, BARE = "-", "()"
 BETWEEN_ARENAS, BETWEEN_REGIONS, BEFORE_MAPPED = " || ", " | ", " ; "
 ARENA_SPACE = 1 << 36           # addresses that `heap` sets aside for each arena, and for the mappings
@@ -77,7 +81,7 @@ def _sketch_arena(arena: Arena) -> str:
 
 
 def _token(size: int, used: bool) -> str:
-    return f"{'#' if used else '.'}{size}"
+    return f"{USED if used else FREE}{size}"
 
 
 def _read(text: str) -> Iterator[tuple[int, bool]]:
@@ -127,28 +131,62 @@ def _ledger(held: int, used: list[int], free: list[int]) -> Ledger:
 
 def _draw(heap: Heap, names: Mapping[int, str], width: int) -> Iterator[str]:
     yield f"{heap.policy}, threshold {heap.threshold}, growth {heap.growth}"
+    runs, cached = heap.runs or NO_RUNS, waiting(heap)
     for arena in heap.arenas:
-        yield from _draw_arena(heap, arena, names, width)
+        yield from _draw_arena(heap, arena, names, cached, width)
+        for run in runs.of(arena.index):
+            yield from _draw_run(runs, run, names, cached, width)
+    if runs.pool:
+        yield from _wrap("pool of runs: ", [_pooled(runs, run) for run in runs.pool], width)
     if heap.mapped:
-        blocks = [(block.address, block.length, block.used) for block in _oldest_first(heap)]
+        blocks = [Word(block.address + HEADER, _token(block.length, block.used)) for block in _oldest_first(heap)]
         yield "mapped"
-        yield from _wrap("  ", _runs(blocks, names), width)
+        yield from _wrap("  ", counted(blocks, names), width)
 
 
 def _oldest_first(heap: Heap) -> list[Mapped]:
     return [block for used in (True, False) for block in reversed(heap.mapped) if block.used == used]
 
 
-def _draw_arena(heap: Heap, arena: Arena, names: Mapping[int, str], width: int) -> Iterator[str]:
+def _draw_arena(
+    heap: Heap, arena: Arena, names: Mapping[int, str], cached: Set[int], width: int,
+) -> Iterator[str]:
     ledger = arena.ledger
     yield (f"arena {arena.index}: {ledger.used_blocks} used ({amount(ledger.used_bytes, 'byte')}), "
            f"{ledger.free_blocks} free ({amount(ledger.free_bytes, 'byte')}), {ledger.held} held")
     for number, region in enumerate(reversed(arena.regions)):
         yield f"  region {number}: {region.kind}, {amount(region.end - region.start, 'byte')}"
-        blocks = [(block.address, block.size, block.used) for block in region.blocks]
-        yield from _wrap("    ", _runs(blocks, names, region.start), width)
+        blocks = [Word(block.address + HEADER, _state(block.used, block.address + HEADER in cached, block.size),
+                       block.address - region.start) for block in region.blocks]
+        yield from _wrap("    ", counted(blocks, names), width)
     if arena.forward:
         yield from _wrap("  free list: ", [_entry(heap, arena, address) for address in arena.forward], width)
+
+
+def _draw_run(
+    runs: Runs, run: RunOfSlots, names: Mapping[int, str], cached: Set[int], width: int,
+) -> Iterator[str]:
+    slots = run.drawn(cached)
+    yield f"  run +{runs.offset(run.start)} of {run.size}-byte slots: {slots_in_words(run, slots)}"
+    yield from _wrap("    ", counted([Word(slot.address, _state(slot.used, slot.cached, run.size),
+                                           slot.address - run.start) for slot in slots], names), width)
+
+
+def slots_in_words(run: RunOfSlots, slots: Collection[Slot]) -> str:
+    """How many slots are out, how many of these a thread keeps, how many are back, and how many never were out."""
+    kept = sum(slot.cached for slot in slots)
+    return (f"{run.out:,} out{f' ({kept:,} cached)' if kept else ''}, {len(run.back):,} back, "
+            f"{run.capacity - len(slots):,} never handed out")
+
+
+def _pooled(runs: Runs, run: Pooled) -> str:
+    """A run that nobody has, in brackets where the system took its pages."""
+    where = f"+{runs.offset(run.start)}"
+    return where if run.has_pages else f"({where})"
+
+
+def _state(used: bool, cached: bool, size: int) -> str:
+    return f"{CACHED}{size}" if used and cached else _token(size, used)
 
 
 def _entry(heap: Heap, arena: Arena, address: int) -> str:
@@ -158,16 +196,21 @@ def _entry(heap: Heap, arena: Arena, address: int) -> str:
     return f"[{where}]" if address == arena.cursor else where
 
 
-def _runs(
-    blocks: Iterable[tuple[int, int, bool]], names: Mapping[int, str], start: int | None = None,
-) -> list[str]:
-    """Blocks as words: their offset where a run of like ones starts, their size, their name."""
+class Word(NamedTuple):
+    """What stands for a block or slot."""
+
+    payload: int
+    token: str                  # what it is, and its size
+    offset: int | None = None   # where it is
+
+
+def counted(pieces: Iterable[Word], names: Mapping[int, str]) -> list[str]:
+    """Words with names, those of likes in a row as one: the offset of the first, the word, its name, how many."""
     words = []
-    for (size, used, name), run in groupby(blocks, lambda b: (b[1], b[2], names.get(b[0] + HEADER, ""))):
-        addresses = [address for address, _, _ in run]
-        word = _token(size, used) + (f"={name}" if name else "")
-        word += f" x{len(addresses)}" if len(addresses) > 1 else ""
-        words.append(word if start is None else f"+{addresses[0] - start} {word}")
+    for (token, name), likes in groupby(pieces, lambda piece: (piece.token, names.get(piece.payload, ""))):
+        offsets = [piece.offset for piece in likes]
+        word = token + (f"={name}" if name else "") + (f" x{len(offsets)}" if len(offsets) > 1 else "")
+        words.append(word if offsets[0] is None else f"+{offsets[0]} {word}")
     return words
 
 

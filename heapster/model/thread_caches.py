@@ -18,7 +18,7 @@ class ThreadCaches:
         self.caching: list[int] = []                    # threads that have caches, newest first
         self._arenas, self._settings, self._saw = arenas, settings, saw
         self._caches: dict[int, CacheState] = {}        # by thread
-        self._kept: dict[int, ArenaState] = {}          # whose the blocks are that wait to be used again, by payload
+        self.kept: dict[int, ArenaState] = {}          # whose the blocks are that wait to be used again, by payload
 
     def of(self, thread: int) -> CacheState:
         """A thread's."""
@@ -43,12 +43,12 @@ class ThreadCaches:
     def pop(self, size: int) -> tuple[int, ArenaState]:
         """The payload of that size that the thread kept last, and its owner; it keeps at least one."""
         payload = self.mine().bin(size).pop()
-        return payload, self._kept.pop(payload)
+        return payload, self.kept.pop(payload)
 
     def push(self, size: int, payload: int, owner: ArenaState) -> None:
         """The thread keeps the block."""
         self.mine().bin(size).append(payload)
-        self._kept[payload] = owner
+        self.kept[payload] = owner
 
     def keeps(self, system: System, payload: int, owner: ArenaState) -> bool:
         """Whether the thread keeps the block that it frees."""
@@ -118,7 +118,7 @@ class ThreadCaches:
         for cache in self._caches.values():
             if not cache.ended:
                 cache.clear()
-        self._kept.clear()
+        self.kept.clear()
 
     def collect_remote(self, system: System, arena: ArenaState) -> None:
         """Blocks of the thread's arena that others freed go where it keeps some of their size and may keep more."""
@@ -129,7 +129,7 @@ class ThreadCaches:
                 self._saw("a_drained_block_was_kept")
                 cache.bin(size).append(payload)
             else:
-                self._kept.pop(payload).release(system, payload - HEADER)
+                self.kept.pop(payload).release(system, payload - HEADER)
 
     def drain(self, system: System, arena: ArenaState) -> None:
         """The blocks of the remote list become free, the last to come first."""
@@ -147,21 +147,21 @@ class ThreadCaches:
         foreign: list[int] = []
         while len(kept) > most:
             payload = kept.pop()
-            (mine if self._kept[payload].index == self._arenas.attach() else foreign).append(payload)
+            (mine if self.kept[payload].index == self._arenas.attach() else foreign).append(payload)
         while foreign:
-            foreign = self._send_home(system, self._kept[foreign[-1]], foreign[::-1])
+            foreign = self._send_home(system, self.kept[foreign[-1]], foreign[::-1])
         self._release_all(system, mine[::-1])
 
     def _release_all(self, system: System, payloads: list[int]) -> None:
         """The blocks, which wait nowhere any more, become free: all are of one arena."""
-        owners = [self._kept.pop(payload) for payload in payloads]
+        owners = [self.kept.pop(payload) for payload in payloads]
         if owners:
             owners[0].release_all(system, [payload - HEADER for payload in payloads])
 
     def _send_home(self, system: System, home: ArenaState, waiting: list[int]) -> list[int]:
         """Those that the arena owns go there, so many at a time; the others stay."""
-        mine = [payload for payload in waiting if self._kept[payload] is home]
-        rest = [payload for payload in waiting if self._kept[payload] is not home]
+        mine = [payload for payload in waiting if self.kept[payload] is home]
+        rest = [payload for payload in waiting if self.kept[payload] is not home]
         for first in range(0, len(mine), MOST_SENT):
             self._send(system, home, mine[first:first + MOST_SENT])
         return rest

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from heapster.model.arena import ArenaState
 from heapster.model.changes import (
     Changes,
     Key,
@@ -18,11 +19,11 @@ from heapster.model.changes import (
 )
 from heapster.model.free_blocks import Settings, Witness
 from heapster.model.heap import Block, Mapped
-from heapster.model.mappings import Mappings
+from heapster.model.mappings import MappedState, Mappings
 from heapster.model.quick import FreeList, Quick, QuickArena, RunCounts
 from heapster.model.region import Piece, RegionState
-from heapster.model.slots import ArenaSlots
 from heapster.model.system import System
+from heapster.model.watched_slots import WatchedPool, WatchedRuns, WatchedSlots
 
 
 class Exchange(NamedTuple):
@@ -153,8 +154,9 @@ class WatchedArena(QuickArena):
     """An arena of such regions, with such a list."""
 
     free: WatchedList
+    slots: WatchedSlots
 
-    def __init__(self, index: int, settings: Settings, saw: Witness, slots: ArenaSlots, counts: RunCounts,
+    def __init__(self, index: int, settings: Settings, saw: Witness, slots: WatchedSlots, counts: RunCounts,
                  stirred: list[WatchedRegion]) -> None:
         super().__init__(index, settings, saw, slots, counts)
         self.free = WatchedList()
@@ -203,8 +205,10 @@ class WatchedMappings(Mappings):
 class Watched(Quick):
     """As `Quick`, and `changes` tells what changed since it was last called. The policy must stay what it is."""
 
-    def __init__(self, policy: str) -> None:
-        super().__init__(policy)
+    def __init__(self, policy: str, *, spans: bool = False) -> None:
+        super().__init__(policy, spans=spans)
+        self._pool: WatchedPool = WatchedPool(self._saw)
+        self._watched_runs = WatchedRuns(self._pool, self._live, self._caches.kept)
         self._mappings: WatchedMappings = WatchedMappings(self._saw)
         self._stirred: list[WatchedRegion] = []     # have something to tell; some of them may be gone
         self._regions: dict[Key, WatchedRegion] = {}
@@ -217,7 +221,8 @@ class Watched(Quick):
         """What is otherwise than when it was last told."""
         arenas: list[WatchedArena] = list(self._arenas.in_order())      # type: ignore[arg-type]  # others are not made
         gone: list[Key] = []
-        strips = [*self._region_changes(arenas, gone), *self._mapped_changes(gone)]
+        strips = [*self._region_changes(arenas, gone),
+                  *self._watched_runs.changes([arena.slots for arena in arenas], gone), *self._mapped_changes(gone)]
         return Changes(tuple(gone), tuple(strips), tuple(self._list_changes(arenas)),
                        tuple(self._cursor_changes(arenas)))
 
@@ -234,8 +239,9 @@ class Watched(Quick):
         """All regions that are there now."""
         old = self._regions
         self._held = [[*arena.regions] for arena in arenas]
-        self._regions = new = {(arena.index, region.start): region
-                               for arena in arenas for region in arena.watched_regions()}
+        new: dict[Key, WatchedRegion] = {(arena.index, region.start): region
+                                         for arena in arenas for region in arena.watched_regions()}
+        self._regions = new
         gone += [key for key in old if key not in new]
         for key, region in new.items():
             if key in old and old[key] is not region:
@@ -267,5 +273,19 @@ class Watched(Quick):
                 self._cursors[arena.index] = arena.cursor
                 yield arena.index, arena.cursor
 
+    def _give(self, payload: int, holder: ArenaState | MappedState, kind: int) -> int:
+        self._watched_runs.touched.append(payload)
+        return super()._give(payload, holder, kind)
+
+    def _reuse(self, size: int, kind: int) -> int:
+        payload = super()._reuse(size, kind)
+        self._watched_runs.touched.append(payload)
+        return payload
+
+    def _release(self, system: System, pointer: int, *, counted: bool) -> None:
+        self._watched_runs.touched.append(pointer)
+        super()._release(system, pointer, counted=counted)
+
     def _new_arena(self, index: int) -> WatchedArena:
-        return WatchedArena(index, self._settings, self._saw, self._new_slots(), self.counts, self._stirred)
+        slots = WatchedSlots(self._pool, self._saw, index, self._watched_runs.touched)
+        return WatchedArena(index, self._settings, self._saw, slots, self.counts, self._stirred)

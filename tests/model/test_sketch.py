@@ -2,8 +2,10 @@
 
 import pytest
 
-from heapster.model.heap import Block, Ledger, Mapped, place
+from heapster.model.geometry import BEFORE_RUNS, RUN
+from heapster.model.heap import Bin, Block, Cache, Heap, Ledger, Mapped, Stack, place
 from heapster.model.invariants import violations
+from heapster.model.runs import Pooled, RunOfSlots, Runs
 from heapster.model.sketch import heap, picture, sketch
 
 TEXTS = ["", "()", "#64", ".32", "#64 .32 #48", "#64 | .4000", "#64 | .4000 | #32", "#64 .32 || - || #32",
@@ -89,3 +91,42 @@ def test_pictures_keep_to_their_frame() -> None:
     assert short[:5] == drawn[:5]
     assert short[5:] == [f"... {len(drawn) - 5} more lines"]
     assert picture(value, width=70, lines=len(drawn)).splitlines() == drawn
+
+
+FIRST = (1 << 40) + BEFORE_RUNS
+
+
+def with_runs() -> Heap:
+    """Six slots were handed out: two came back, and a thread keeps two; it keeps a block, too."""
+    value = heap("#64 #48")
+    run = RunOfSlots(FIRST, 0, 64, FIRST + 6 * 64, 4, (FIRST + 64, FIRST + 128), 0, True)
+    bins = (Bin(48, 9, False, Stack(1, (value.arenas[0].regions[0].blocks[1].address + 8,))),
+            Bin(64, 9, False, Stack(2, (FIRST + 192, FIRST + 320))))
+    return value._replace(caches=(Cache(0, bins, (0, 0, 0, 0, 0)),), runs=Runs(
+        1 << 40, 1 << 40, True, FIRST + 3 * RUN, (run,), 1, 1,
+        (Pooled(FIRST + 2 * RUN, True), Pooled(FIRST + RUN, False))))
+
+
+def test_a_picture_has_runs_and_says_what_waits() -> None:
+    assert picture(with_runs(), {FIRST: "a", FIRST + 256: "b"}).splitlines()[2:] == [
+        "  region 0: sbrk, 168 bytes",
+        "    +40 #64  +104 ~48",
+        "  run +0 of 64-byte slots: 4 out (2 cached), 2 back, 1,018 never handed out",
+        "    +0 #64=a  +64 .64 x2  +192 ~64  +256 #64=b  +320 ~64",
+        "pool of runs: +131072  (+65536)",
+    ]
+
+
+def test_a_run_of_which_too_much_was_handed_out_is_drawn_to_its_end() -> None:
+    value = with_runs()
+    assert value.runs is not None
+    broken = value.runs.runs[0]._replace(fresh=1 << 62)
+    drawn = picture(value._replace(runs=value.runs._replace(runs=(broken,))))
+    assert "2 back, 0 never handed out" in drawn
+    assert "+384 #64 x1018" in drawn
+
+
+def test_a_place_in_a_run_is_relative() -> None:
+    value = with_runs()
+    assert place(value, FIRST + RUN + 72) == "run +65536 +72"
+    assert place(value, FIRST - BEFORE_RUNS - 1) == "outside the heap"

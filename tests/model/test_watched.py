@@ -5,11 +5,13 @@ from random import Random
 
 import pytest
 
-from heapster.model.changes import Changes, HeapComparison, Key, list_change
-from heapster.model.heap import Block, Heap
+from heapster.model.changes import POOLED, PURGED, SLOTS, Changes, HeapComparison, Key, list_change
+from heapster.model.geometry import RUN
+from heapster.model.heap import Block, Heap, waiting
 from heapster.model.operation import Step
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.quick import Quick
+from heapster.model.runs import NO_RUNS, Slot
 from heapster.model.watched import Exchange, Watched, merged
 from tests.model.test_quick import PAGE, World, steps
 
@@ -18,7 +20,7 @@ class Drawn:
     """Strips and lists as a page has them, from changes alone."""
 
     def __init__(self) -> None:
-        self.strips: dict[Key, tuple[int, list[Block]]] = {}
+        self.strips: dict[Key, tuple[int, list[Block | Slot]]] = {}
         self.lists: dict[int, list[int]] = {}
 
     def take(self, changes: Changes) -> None:
@@ -36,8 +38,14 @@ class Drawn:
     def check(self, heap: Heap) -> None:
         regions = {(arena.index, region.start): (region.end, [*region.blocks])
                    for arena in heap.arenas for region in arena.regions}
-        assert {key: strip for key, strip in self.strips.items() if key[0] >= 0} == regions
-        assert {mapped.start for mapped in heap.mapped} == {start for arena, start in self.strips if arena < 0}
+        assert {key: strip for key, strip in self.strips.items() if len(key) == 2 and key[0] >= 0} == regions
+        own = {key[1] for key in self.strips if key[0] < 0 and len(key) == 2}
+        assert {mapped.start for mapped in heap.mapped} == own
+        runs = heap.runs or NO_RUNS
+        assert {(run.start, run.has_pages) for run in runs.pool} == {
+            key[1:] for key in self.strips if len(key) == 3 and key[0] < 0}
+        assert {key: strip for key, strip in self.strips.items() if len(key) == 3 and key[0] >= 0} == {
+            (run.owner, run.start, run.size): (run.start + RUN, [*run.drawn(waiting(heap))]) for run in runs.runs}
         listed = {arena: addresses for arena, addresses in self.lists.items() if addresses}
         assert listed == {arena.index: [*arena.forward] for arena in heap.arenas if arena.forward}
 
@@ -59,6 +67,48 @@ def test_it_tells_what_comparing_heaps_finds(policy: str, seed: int) -> None:
         drawn.take(told)
         drawn.check(plain.heap())
         pointers |= {step.result: answers[0], -1: 0}
+
+
+def slot_steps(rng: Random) -> list[Step]:
+    """Few classes, so that runs fill, empty, go to the pool and are cut anew; threads, ends of them, forks."""
+    live: list[int] = []
+    taken = []
+    for handle in range(1500):
+        kind, wave = rng.random(), handle // 300 % 2
+        if live and kind < (0.05, 0.85)[wave]:
+            taken.append(Step("free", operand=live.pop(rng.randrange(len(live)))))
+        elif kind < 0.9:
+            taken.append(Step("malloc", (rng.choice((1000, 1000, 1000, (500, 40)[handle // 600 % 2])),), handle))
+            live.append(handle)
+        elif live and kind < 0.92:
+            taken.append(Step("realloc", (rng.choice((48, 1000, 3000)),), handle, live.pop(rng.randrange(len(live)))))
+            live.append(handle)
+        elif kind < 0.95:
+            taken.append(Step("thread", (rng.randrange(3),)))
+        elif kind < 0.96:
+            taken.append(rng.choice((Step("trim", (0,)), Step("thread_end"), Step("fork"), Step("cache", (2048,)))))
+    frees = [Step("free", operand=handle) for handle in live]
+    end = [Step("trim", (0,)), Step("malloc", (100,), 5000), Step("finalize"), Step("malloc", (9,), 5001)]
+    return [*taken, *frees, *end]
+
+
+def test_it_tells_what_changes_about_runs() -> None:
+    kinds, cut = set[int](), set[Key]()
+    for seed in range(3):
+        plain, watched = Quick("best_fit", spans=True), Watched("best_fit", spans=True)
+        worlds, comparison, drawn, pointers = (World(), World()), HeapComparison(), Drawn(), {-1: 0}
+        for step in (Step("cache", (4096,)), Step("arenas", (2,)), *slot_steps(Random(seed))):
+            answers = [model.predict(world, step, pointers[step.operand])
+                       for model, world in zip((plain, watched), worlds, strict=True)]
+            found, told = comparison.take(plain.heap()), watched.changes()
+            assert (told.strips, set(told.gone)) == (found.strips, set(found.gone)), step
+            drawn.take(told)
+            drawn.check(plain.heap())
+            pointers |= {step.result: answers[0], -1: 0}
+            kinds |= {strip.kind for strip in told.strips}
+            cut |= {strip.key for strip in told.strips if strip.kind == SLOTS}
+    assert kinds >= {SLOTS, POOLED, PURGED}
+    assert len(cut) > len({start for _, start, _ in cut}), "a run was cut anew for another class or arena"
 
 
 def test_edits_that_touch_are_one_and_others_stay_apart() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from heapster.model.amounts import amount
-from heapster.model.geometry import BEFORE_RUNS, HEADER, RUN
+from heapster.model.geometry import HEADER
 from heapster.model.heap import Arena, Bin, Block, Heap, Region, Stack
 from heapster.model.runs import NO_RUNS, RunOfSlots, Runs
 
@@ -155,17 +155,13 @@ def _run(run: RunOfSlots | None, runs: Runs) -> str:
     listed = "on no list" if run.listed < 0 else f"listed as {run.listed}"
     carved = ", being carved" if run.is_carved else ""
     back = " ".join(str((slot - run.first) // run.size) for slot in run.back) or "none"
-    return (f"number {_number(run.start, runs)} of arena {run.owner}, {amount(run.size)} a slot, {len(run.slots)} cut "
+    return (f"+{runs.offset(run.start)} of arena {run.owner}, {amount(run.size)} a slot, {len(run.slots)} cut "
             f"from {run.first - run.start} on, {run.out} out, back {back}, {listed}{carved}")
 
 
 def _pool(runs: Runs) -> str:
-    named = [f"{_number(run.start, runs)}{'' if run.has_pages else ' without pages'}" for run in runs.pool]
+    named = [f"+{runs.offset(run.start)}{'' if run.has_pages else ' without pages'}" for run in runs.pool]
     return ", ".join(named) or "empty"
-
-
-def _number(start: int, runs: Runs) -> int:
-    return (start - runs.base - BEFORE_RUNS) // RUN
 
 
 def _extents(arena: Arena) -> str:
