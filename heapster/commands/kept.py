@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
-from heapster.checkers.findings.store import TRACE, Store
+from heapster.checkers.findings.store import TRACE, Kept, Store
 from heapster.checkers.replay.source import traced
+from heapster.checkers.targets.kinds import is_there
+from heapster.checkers.targets.target import UNSET, TargetSettings
+from heapster.commands.targets import target_of
 from heapster.reports.output import warn
+from heapster.results import UsageError
 
 
 def trace_named(text: str, store: str) -> str:
@@ -12,12 +16,23 @@ def trace_named(text: str, store: str) -> str:
 
     UsageError for a finding that is no trace.
     """
-    kept = None if _is_file(text) else Store(Path(store), warn).find(text)
+    kept = _named(text, store)
     return str(traced(kept).folder / TRACE) if kept else text
 
 
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):           # too long for a name
-        return False
+def settings_named(text: str, store: str, target: str | None, command: str) -> TargetSettings:
+    """What is set of the target, whose heap is drawn; of none, that of the kept finding that the text names, if any.
+
+    UsageError if there is no such target, or its heap is none that the reference predicts.
+    """
+    if target is None:
+        kept = _named(text, store)
+        return kept.target.settings._replace(harden=None) if kept else UNSET
+    settings = target_of(target, command).settings
+    if settings.harden:
+        raise UsageError(f"{command} cannot take {target}: nobody predicts where the blocks of a hardened heap lie")
+    return settings
+
+
+def _named(text: str, store: str) -> Kept | None:
+    return None if is_there(text) else Store(Path(store), warn).find(text)

@@ -125,6 +125,13 @@ def target(default: str = "sim") -> Callable[[Decorated], Decorated]:
                           metavar="[TARGET]")
 
 
+def drawn_target(function: Decorated) -> Decorated:
+    """--target TARGET, of a command that draws what is predicted of a trace."""
+    return click.option("--target", metavar="TARGET", help="Draw the heap as it is built and set there: "
+                        "sim:spans=1:cache=65536.  [default: as where a finding's trace failed, else as what ships]",
+                        )(function)
+
+
 def jobs_option(meaning: str) -> Callable[[Decorated], Decorated]:
     """--jobs N."""
     return click.option("--jobs", type=click.IntRange(1), metavar="N", help=meaning)

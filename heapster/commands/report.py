@@ -7,7 +7,7 @@ from typing import Any
 from heapster.checkers.blackbox.severity import ordered
 from heapster.checkers.findings.store import Store, place_of
 from heapster.commands.delivery import check_writable
-from heapster.commands.kept import trace_named
+from heapster.commands.kept import settings_named, trace_named
 from heapster.commands.pages import travelled, write_page
 from heapster.config import CLASSIC, POLICIES
 from heapster.files import Unwritable, write_whole
@@ -25,7 +25,7 @@ Values = Sequence[Mapping[str, Any]]
 
 
 def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str | None, traces: tuple[str, ...],
-            kept: bool, policy: tuple[str, ...] | None, steps: int, store: str) -> int:
+            kept: bool, policy: tuple[str, ...] | None, steps: int, store: str, target: str | None = None) -> int:
     """Show what runs found, from the files that --json wrote: as a page, as Markdown, or as one run."""
     if not runs and not traces and not kept:
         raise UsageError("nothing to report: name files that --json wrote, or folders with them, or --trace FILE, or "
@@ -35,7 +35,8 @@ def command(runs: tuple[str, ...], html: str | None, text: str | None, json: str
         check_writable(Path(name))
     read = [one for name in runs for one in _read(Path(name))]
     values = [*read, *(kept_runs(Path(store)) if kept else ())]
-    shown = travelled(values, [trace_named(name, store) for name in traces])
+    shown = travelled(values, {trace_named(name, store): settings_named(name, store, target, "report")
+                               for name in traces})
     try:
         if html:
             write_page(Path(html), values, shown, policy or _policies(values), steps)

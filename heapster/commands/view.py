@@ -15,9 +15,10 @@ from click.core import ParameterSource
 from heapster.checkers.findings.store import Store
 from heapster.checkers.lockstep.heap_history import Page, Passage, compared
 from heapster.checkers.replay.source import STEPS, source
+from heapster.checkers.targets.kinds import is_there
 from heapster.checkers.traces.compact import Compact, compact
 from heapster.checkers.traces.reading import find_trace, read_trace
-from heapster.commands.kept import trace_named
+from heapster.commands.kept import settings_named, trace_named
 from heapster.reports.output import warn
 from heapster.reports.timeline import journey
 from heapster.reports.view import Screen, live, show
@@ -31,7 +32,7 @@ KEYS = {"\x1b[C": "next", "\x1b[D": "back", "l": "next", "h": "back", "n": "next
 EVENTS = {"s": "split", "c": "coalesce", "g": "growth"}
 
 
-def command(trace: str, at: int | None, policy: tuple[str, ...] | None, store: str) -> int:
+def command(trace: str, at: int | None, policy: tuple[str, ...] | None, store: str, target: str | None = None) -> int:
     """Show the heap of a trace in the terminal, step by step."""
     if policy and len(policy) > 1 and click.get_current_context().get_parameter_source(
             "policy") is ParameterSource.COMMANDLINE:
@@ -39,7 +40,7 @@ def command(trace: str, at: int | None, policy: tuple[str, ...] | None, store: s
     chosen, steps = (policy or ("",))[0], _steps(trace_named(trace, store))
     if at is not None and at > len(steps):
         raise UsageError(f"--at {at}: the trace has steps 1 to {len(steps)}")
-    passage = Passage(steps, chosen)
+    passage = Passage(steps, chosen, settings=settings_named(trace, store, target, "view"))
     if not (last := passage.last(at or len(steps))):
         raise UsageError("the first step misuses the heap")
     if at is not None and at > last:
@@ -54,7 +55,7 @@ def command(trace: str, at: int | None, policy: tuple[str, ...] | None, store: s
 
 
 def _steps(text: str) -> Compact:
-    if any(sign in text for sign in STEPS) and not Path(text).exists():
+    if any(sign in text for sign in STEPS) and not is_there(text):
         return compact(source(text, Store(Path(), warn)).trace)
     return read_trace(find_trace(text))
 

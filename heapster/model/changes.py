@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from heapster.model.geometry import RUN
 from heapster.model.heap import Arena, Block, Heap, Mapped, Region, waiting
-from heapster.model.runs import NO_RUNS, Pooled, RunOfSlots, Slot
+from heapster.model.runs import NO_RUNS, Pooled, RunOfSlots, RunSlot
 
 # Kinds of strips. OWN: a block with a mapping of its own; POOLED: a run that nobody has, PURGED: without pages.
 SBRK, MMAP, OWN, SLOTS, POOLED, PURGED = range(6)
 NO_ARENA = -1                           # whose arena a mapping of its own is in
 Key = tuple[int, ...]                   # a strip's: the arena whose it is, where it starts, and what else never changes
-Piece = Block | Slot
+Piece = Block | RunSlot
 Blocks = Sequence[Piece]
 
 

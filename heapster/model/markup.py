@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from heapster.model.geometry import HEADER, RUN
 from heapster.model.heap import Heap, Region, waiting
-from heapster.model.runs import NO_RUNS, RunOfSlots, Runs, Slot
+from heapster.model.runs import NO_RUNS, RunOfSlots, Runs, RunSlot
 from heapster.model.sketch import picture, slots_in_words
 
 LEAST = 0.2                     # percent of a bar: what is narrower could not be seen
@@ -18,7 +18,7 @@ CELL = ("flex:{share:.4f} 1 0;min-width:1px;background:{fill};color:{ink};border
         "font:0.75em monospace;text-align:center;line-height:2.4em;white-space:nowrap")
 
 
-class Cell(NamedTuple):
+class BarCell(NamedTuple):
     """A part of a bar."""
 
     offset: int
@@ -43,7 +43,7 @@ def _region(arena: int, region: Region, names: Mapping[int, str], cached: Set[in
         payload = block.address + HEADER
         state = "cached" if block.used and payload in cached else "used" if block.used else "free"
         name = names.get(payload, "") if state == "used" else ""
-        cells.append(Cell(block.address - region.start, block.size, state, f"{state}, {block.size:,} bytes", name))
+        cells.append(BarCell(block.address - region.start, block.size, state, f"{state}, {block.size:,} bytes", name))
     size = region.end - region.start
     return _bar(f"arena {arena}: {region.kind}, {size:,} bytes", f"{len(cells)} blocks of a region", cells, size)
 
@@ -54,15 +54,16 @@ def _run(runs: Runs, run: RunOfSlots, names: Mapping[int, str], cached: Set[int]
     cells = []
     for (state, name), likes in groupby(slots, lambda slot: (slot.state, _name_of(slot, names))):
         row = [*likes]
-        cells.append(Cell(row[0].address - run.start, len(row) * run.size, state, _slots(len(row), run, state), name))
+        words = _slots(len(row), run, state)
+        cells.append(BarCell(row[0].address - run.start, len(row) * run.size, state, words, name))
     if left := run.capacity - len(slots):
         state = "never handed out"
-        cells.append(Cell(RUN - left * run.size, left * run.size, state, _slots(left, run, state)))
+        cells.append(BarCell(RUN - left * run.size, left * run.size, state, _slots(left, run, state)))
     title = f"arena {run.owner}: run +{runs.offset(run.start)} of {run.size}-byte slots, {slots_in_words(run, slots)}"
     return _bar(title, f"{run.capacity} slots of a run", cells, RUN)
 
 
-def _name_of(slot: Slot, names: Mapping[int, str]) -> str:
+def _name_of(slot: RunSlot, names: Mapping[int, str]) -> str:
     return names.get(slot.address, "") if slot.state == "used" else ""
 
 
@@ -70,13 +71,13 @@ def _slots(count: int, run: RunOfSlots, state: str) -> str:
     return f"{state}, {f'{count:,} slots' if count > 1 else 'a slot'} of {run.size:,} bytes"
 
 
-def _bar(title: str, about: str, cells: Iterable[Cell], size: int) -> str:
+def _bar(title: str, about: str, cells: Iterable[BarCell], size: int) -> str:
     drawn = "".join([_cell(cell, size) for cell in cells])
     return (f'<div>{escape(title)}</div>'
             f'<div style="{BAR}" role="img" aria-label="{about}">{drawn}</div>')
 
 
-def _cell(cell: Cell, size: int) -> str:
+def _cell(cell: BarCell, size: int) -> str:
     said = f"+{cell.offset}: {cell.words}{f', {cell.name}' if cell.name else ''}"
     style = CELL.format(share=max(100 * cell.size / size, LEAST), fill=FILLS[cell.state],
                         ink=INK.get(cell.state, "#222222"))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from heapster.model.geometry import BEFORE_RUNS, RESERVE, RUN
 
 
-class Slot(NamedTuple):
+class RunSlot(NamedTuple):
     """A slot that was handed out at some time."""
 
     address: int
@@ -51,10 +51,10 @@ class RunOfSlots(NamedTuple):
         """Where the slots begin that were handed out at some time."""
         return range(self.first, self.fresh, self.size)
 
-    def drawn(self, waiting: Set[int]) -> tuple[Slot, ...]:
+    def drawn(self, waiting: Set[int]) -> tuple[RunSlot, ...]:
         """Its slots, no more than it is cut into; `waiting` are those that are freed and wait."""
         back = set(self.back)
-        return tuple([Slot(slot, self.size, slot not in back, slot in waiting)
+        return tuple([RunSlot(slot, self.size, slot not in back, slot in waiting)
                       for slot in islice(self.slots, self.capacity)])
 
 

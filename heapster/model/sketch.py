@@ -26,7 +26,7 @@ from heapster.model.geometry import (
     up,
 )
 from heapster.model.heap import Arena, Block, Heap, Lately, Ledger, Mapped, Region, extents, place, waiting
-from heapster.model.runs import NO_RUNS, Pooled, RunOfSlots, Runs, Slot
+from heapster.model.runs import NO_RUNS, Pooled, RunOfSlots, Runs, RunSlot
 
 USED, FREE, CACHED = "#.~"
 CLOSED, BARE = "-", "()"
@@ -139,7 +139,7 @@ def _draw(heap: Heap, names: Mapping[int, str], width: int) -> Iterator[str]:
     if runs.pool:
         yield from _wrap("pool of runs: ", [_pooled(runs, run) for run in runs.pool], width)
     if heap.mapped:
-        blocks = [Word(block.address + HEADER, _token(block.length, block.used)) for block in _oldest_first(heap)]
+        blocks = [PieceWord(block.address + HEADER, _token(block.length, block.used)) for block in _oldest_first(heap)]
         yield "mapped"
         yield from _wrap("  ", counted(blocks, names), width)
 
@@ -156,7 +156,7 @@ def _draw_arena(
            f"{ledger.free_blocks} free ({amount(ledger.free_bytes, 'byte')}), {ledger.held} held")
     for number, region in enumerate(reversed(arena.regions)):
         yield f"  region {number}: {region.kind}, {amount(region.end - region.start, 'byte')}"
-        blocks = [Word(block.address + HEADER, _state(block.used, block.address + HEADER in cached, block.size),
+        blocks = [PieceWord(block.address + HEADER, _state(block.used, block.address + HEADER in cached, block.size),
                        block.address - region.start) for block in region.blocks]
         yield from _wrap("    ", counted(blocks, names), width)
     if arena.forward:
@@ -168,11 +168,11 @@ def _draw_run(
 ) -> Iterator[str]:
     slots = run.drawn(cached)
     yield f"  run +{runs.offset(run.start)} of {run.size}-byte slots: {slots_in_words(run, slots)}"
-    yield from _wrap("    ", counted([Word(slot.address, _state(slot.used, slot.cached, run.size),
+    yield from _wrap("    ", counted([PieceWord(slot.address, _state(slot.used, slot.cached, run.size),
                                            slot.address - run.start) for slot in slots], names), width)
 
 
-def slots_in_words(run: RunOfSlots, slots: Collection[Slot]) -> str:
+def slots_in_words(run: RunOfSlots, slots: Collection[RunSlot]) -> str:
     """How many slots are out, how many of these a thread keeps, how many are back, and how many never were out."""
     kept = sum(slot.cached for slot in slots)
     return (f"{run.out:,} out{f' ({kept:,} cached)' if kept else ''}, {len(run.back):,} back, "
@@ -196,7 +196,7 @@ def _entry(heap: Heap, arena: Arena, address: int) -> str:
     return f"[{where}]" if address == arena.cursor else where
 
 
-class Word(NamedTuple):
+class PieceWord(NamedTuple):
     """What stands for a block or slot."""
 
     payload: int
@@ -204,7 +204,7 @@ class Word(NamedTuple):
     offset: int | None = None   # where it is
 
 
-def counted(pieces: Iterable[Word], names: Mapping[int, str]) -> list[str]:
+def counted(pieces: Iterable[PieceWord], names: Mapping[int, str]) -> list[str]:
     """Words with names, those of likes in a row as one: the offset of the first, the word, its name, how many."""
     words = []
     for (token, name), likes in groupby(pieces, lambda piece: (piece.token, names.get(piece.payload, ""))):

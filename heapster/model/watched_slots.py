@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 
 from heapster.model.changes import SLOTS, Key, Splice, StripChange, differences, pooled_key, strip_change
 from heapster.model.geometry import RESERVE, RUN
-from heapster.model.runs import Pooled, Slot
+from heapster.model.runs import Pooled, RunSlot
 from heapster.model.slots import ArenaSlots, RunPool, RunState
 from heapster.model.system import System
 
@@ -65,13 +65,13 @@ class WatchedSlots(ArenaSlots):
 class ToldRun:
     """A run as it was last told."""
 
-    def __init__(self, key: Key, run: RunState, slots: list[Slot]) -> None:
+    def __init__(self, key: Key, run: RunState, slots: list[RunSlot]) -> None:
         self.key, self.run, self.slots = key, run, slots
 
-    def splices(self, touched: Iterable[int], state_of: Callable[[int, int], Slot]) -> Iterator[Splice]:
+    def splices(self, touched: Iterable[int], state_of: Callable[[int, int], RunSlot]) -> Iterator[Splice]:
         """What is otherwise, if those slots were touched, which are given in order; and tell it so."""
         first = self.run.start + RUN % self.run.size
-        begun, count, fresh = 0, 0, list[Slot]()
+        begun, count, fresh = 0, 0, list[RunSlot]()
         for address in touched:
             number, slot = (address - first) // self.run.size, state_of(address, self.run.size)
             if number < len(self.slots) and self.slots[number] == slot:
@@ -130,9 +130,9 @@ class WatchedRuns:
         if splices or told is None:
             yield StripChange(key, SLOTS, start, start + RUN, splices)
 
-    def _slot(self, address: int, size: int) -> Slot:
+    def _slot(self, address: int, size: int) -> RunSlot:
         waits = address in self._waiting
-        return Slot(address, size, waits or address in self._live, waits)
+        return RunSlot(address, size, waits or address in self._live, waits)
 
     def _pool_changes(self, gone: list[Key]) -> Iterator[StripChange]:
         self._pool.stirred, old = False, self._pooled

@@ -1,18 +1,20 @@
 """A heap's life for the page: what each step changes, and nothing else.
 
-A lane is one run of a trace. Its heap is a set of strips: regions, and mappings of their own. Each step is a
-list of changes, each a list of numbers that starts with its kind:
+A lane is one run of a trace. Its heap is a set of strips: regions, runs of slots, and mappings of their own. Each step
+is a list of changes, each a list of numbers that starts with its kind:
 
-    [0, arena, kind, start, end]        a strip is added; strips are numbered from 0 and never renumbered
+    [0, arena, kind, start, end, size]  a strip is added; strips are numbered from 0 and never renumbered; a run's slots
+                                        have that size, which is 0 for others
     [1, strip]                          it is gone
     [2, strip, start, end]              its extent is another
     [3, strip, i, n, offset, token...]  its blocks i..i+n-1 become these
     [4, arena, n, address..., i...]     free list: the entries i... go, then n addresses come to the front
     [5, arena, address]                 next fit's cursor
 
-A token is size << 2 | previous is used << 1 | used. Blocks tile a region, so the first of them starts where
-the one before it ends; if i is 0, at `offset` from the strip's start, else `offset` is -1. Changes of a strip
-come from the last block to the first, so that each index is one of the heap before the step.
+A token is size << 2 | previous is used << 1 | used; of a slot, size << 2 | it is cached << 1 | it is out. Blocks tile a
+region, and slots a run as far as they were handed out, so the first of them starts where the one before it ends; if i
+is 0, at `offset` from the strip's start, else `offset` is -1. Changes of a strip come from the last block to the first,
+so that each index is one of the heap before the step.
 """
 
 import base64
@@ -22,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from heapster.model.changes import Changes, Key, Splice, StripChange
+from heapster.model.changes import PURGED, SLOTS, Changes, Key, Splice, StripChange
 
 PACKED = 7                              # zlib's level: 9 takes four times as long for 4 % less
 ADDED, GONE, MOVED, SPLICED, LISTED, CURSOR = range(6)
@@ -136,19 +138,21 @@ class _Writer:
     def _strip(self, strip: StripChange, found: list[Change]) -> int:
         """Write what is otherwise about a strip; how many bytes it is longer."""
         key, kind, start, end, splices = strip
+        longer = (end - start) * (kind != PURGED)       # what is purged is the system's
         if key in self._strips:
             number, length = self._strips[key]
-            if length != end - start:
+            if length != longer:
                 found.append([MOVED, number, start, end])
         else:
-            found.append([ADDED, key[0], kind, start, end])
+            found.append([ADDED, key[0], kind, start, end, key[2] if kind == SLOTS else 0])
             number, length = self._made, 0
             self._made += 1
-        self._strips[key] = _Strip(number, end - start)
+        self._strips[key] = _Strip(number, longer)
         for splice in reversed(splices):
             found.append(_numbers(number, start, splice))
-            self._note_splice(splice, moved=length not in (0, end - start))
-        return end - start - length
+            if kind != SLOTS:
+                self._note_splice(splice, moved=length not in (0, longer))
+        return longer - length
 
     def _note_splice(self, splice: Splice, *, moved: bool) -> None:
         first, count, blocks = splice
@@ -159,7 +163,7 @@ class _Writer:
 
 class _Strip(NamedTuple):
     number: int
-    length: int
+    length: int                 # bytes that the heap has of the system
 
 
 def _numbers(number: int, start: int, splice: Splice) -> Change:
@@ -167,4 +171,4 @@ def _numbers(number: int, start: int, splice: Splice) -> Change:
     first, count, blocks = splice
     offset = blocks[0].address - start if blocks and first == 0 else -1
     return [SPLICED, number, first, count, offset,
-            *[size << 2 | prev_used << 1 | used for _, size, used, prev_used, _, _ in blocks]]
+            *[size << 2 | beside << 1 | used for _, size, used, beside, *_ in blocks]]

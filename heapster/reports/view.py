@@ -9,12 +9,14 @@ from rich.live import Live
 from rich.text import Text
 
 from heapster.model.amounts import amount
-from heapster.model.heap import Arena, Heap, Region
+from heapster.model.heap import Arena, Heap, Region, waiting
+from heapster.model.runs import NO_RUNS, RunSlot
 from heapster.model.sketch import picture
 from heapster.reports.output import width, write_out
 
-USED, FREE, BOTH, RECORD = "█", "·", "▒", " "      # what a character's bytes are
-STYLES = {USED: "blue", FREE: "yellow", BOTH: "magenta", RECORD: "default"}
+USED, FREE, BOTH, RECORD, CACHED = "█", "·", "▒", " ", "~"     # what a character's bytes or slots are
+STYLES = {USED: "blue", FREE: "yellow", BOTH: "magenta", RECORD: "default", CACHED: "cyan"}
+OF_SLOTS = {"used": USED, "cached": CACHED, "back": FREE}
 LEAST = 16                      # bytes a character stands for
 AROUND = 2                      # steps shown before and after this one
 FRAME = 2                       # columns left free
@@ -42,8 +44,10 @@ def screen(shown: Screen, width: int, height: int) -> RenderableType:
         lines.append(Text(shown.problem, "bold red"))
     words = picture(shown.heap, shown.names, width - FRAME, max(4, height // 3)).splitlines()
     room = height - len(lines) - len(words) - 4
-    lines += [*_map(shown.heap, width - FRAME, max(room, 3)), Text(""), *[Text(word, "dim") for word in words]]
-    legend = f"{USED} used  {FREE} free  {BOTH} some of both"
+    runs = [*_runs(shown.heap, width - FRAME, room // 2)]
+    lines += [*_map(shown.heap, width - FRAME, max(room - len(runs), 3)), *runs, Text(""),
+              *[Text(word, "dim") for word in words]]
+    legend = f"{USED} used  {FREE} free  {BOTH} some of both{f'  {CACHED} cached' if runs else ''}"
     return Group(*lines, Text(f"{legend}   {shown.hint}", "dim"))
 
 
@@ -94,6 +98,26 @@ def _map(heap: Heap, width: int, rows: int) -> Iterator[Text]:
     for block in reversed(heap.mapped):
         yield Text(f"{'own' if block.used else 'kept'} mapping, {amount(block.length)}", "dim")
         yield from _rows((USED if block.used else FREE) * max(1, block.length // unit), width)
+
+
+def _runs(heap: Heap, width: int, rows: int) -> Iterator[Text]:
+    """Each run as a row of its slots as far as they were handed out; of more runs than fit, the first."""
+    runs, cached = (heap.runs or NO_RUNS), waiting(heap)
+    fitting = len(runs.runs) if 2 * len(runs.runs) <= rows else max(1, (rows - 1) // 2)
+    for run in runs.runs[:fitting]:
+        slots = run.drawn(cached)
+        each = max(1, -(-len(slots) // width))
+        yield Text(f"arena {run.owner} run +{runs.offset(run.start)}, {run.size}-byte slots"
+                   f"{f', {each} a character' if each > 1 else ''}", "dim")
+        yield from _rows(slot_characters(slots, each), width)
+    if left := len(runs.runs) - fitting:
+        yield Text(f"and {amount(left, 'more run')}", "dim")
+
+
+def slot_characters(slots: Sequence[RunSlot], each: int) -> str:
+    """A character for so many slots each: what they are, or BOTH."""
+    states = [{slot.state for slot in slots[first:first + each]} for first in range(0, len(slots), each)]
+    return "".join([OF_SLOTS[found.pop()] if len(found) == 1 else BOTH for found in states])
 
 
 def _which(arena: Arena, number: int) -> str:

@@ -11,7 +11,7 @@ from heapster.model.heap import Block, Heap, waiting
 from heapster.model.operation import Step
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.quick import Quick
-from heapster.model.runs import NO_RUNS, Slot
+from heapster.model.runs import NO_RUNS, RunSlot
 from heapster.model.watched import Exchange, Watched, merged
 from tests.model.test_quick import PAGE, World, steps
 
@@ -20,7 +20,7 @@ class Drawn:
     """Strips and lists as a page has them, from changes alone."""
 
     def __init__(self) -> None:
-        self.strips: dict[Key, tuple[int, list[Block | Slot]]] = {}
+        self.strips: dict[Key, tuple[int, list[Block | RunSlot]]] = {}
         self.lists: dict[int, list[int]] = {}
 
     def take(self, changes: Changes) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from heapster.checkers.lockstep.heap_history import by_policy, compared, observed
 from heapster.checkers.lockstep.lockstep import Lockstep
+from heapster.checkers.targets.target import TargetSettings
 from heapster.machine.simulated import Simulated
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.trace import parse
@@ -17,6 +18,11 @@ free(a); free(c); f = malloc(560); g = malloc(300); free(d); free(f); h = malloc
 b = realloc(b, 700); free(i); free(g); free(e)"""
 TRACE = parse(TEXT)
 STEPS = len(TRACE)
+# A run of slots with one of each state; two of another class, of which one empties and goes to the pool.
+WITH_RUNS = parse("growth 4096; cache 256; a = malloc(40); b = malloc(60); c = malloc(60); d = malloc(60); free(b); "
+                  "e = malloc(60); f = malloc(60); free(c); free(d); free(e); free(f); h = malloc(60); "
+                  "g = malloc(2000); " + "; ".join(f"a{n} = malloc(1000)" for n in range(66)) + "; "
+                  + "; ".join(f"free(a{n})" for n in range(66)))
 FINDING = Finding(
     "5eed0001", "structure_diverges", "a <b>bold</b> title & more",
     ("a = malloc(40)", "b = malloc(8)", "free(a)", "free(a)"),
@@ -59,6 +65,11 @@ def kept() -> Journey:
     """A mapping that stays though its block is freed; then more of them than there is room for."""
     more = "; ".join(f"x{number} = malloc(200000)" for number in range(40))
     return journey("kept", by_policy(parse(f"a = malloc(200000); fail munmap 1; free(a); {more}"), POLICIES[:1]))
+
+
+def with_runs() -> Journey:
+    """Slots that are out, cached, and back; a run that went to the pool."""
+    return journey("runs", by_policy(WITH_RUNS, POLICIES[:1], TargetSettings(spans=1)))
 
 
 def failed() -> Journey:

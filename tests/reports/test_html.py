@@ -157,6 +157,7 @@ def test_contrast_of_black_and_white_is_21() -> None:
     ("ink", "paper", READ), ("ink", "card", READ), ("faint", "paper", READ), ("faint", "card", READ),
     ("link", "paper", READ), ("bad", "paper", READ), ("good", "paper", READ), ("unsure", "paper", READ),
     ("on-used", "used", READ), ("on-used", "own", READ), ("ink", "free", READ), ("used", "paper", SEEN),
+    ("ink", "cached", READ), ("used", "cached", SEEN), ("mark", "cached", SEEN), ("link", "cached", SEEN),
     ("ink", "flame", READ), ("ink", "flame-too", READ),
     ("own", "paper", SEEN), ("free-edge", "paper", SEEN), ("mark", "paper", SEEN), ("used", "free", SEEN),
     ("mark", "free", SEEN), ("link", "free", SEEN)])

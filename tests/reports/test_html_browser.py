@@ -1,5 +1,6 @@
 """The page in a browser, with real keys and clicks. Skipped where there is no Chromium."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +16,23 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 from heapster.checkers.lockstep.heap_history import predicted  # noqa: E402
+from heapster.checkers.targets.target import TargetSettings  # noqa: E402
 from heapster.reports.html.page import write  # noqa: E402
 from heapster.reports.jsonfile import as_value  # noqa: E402
 from heapster.results import Run, Verdict  # noqa: E402
-from tests.reports.pages import FINDING, FUZZ, POLICIES, STEPS, TRACE, diff_run, failed, kept, travelled  # noqa: E402
+from tests.reports.pages import (  # noqa: E402
+    FINDING,
+    FUZZ,
+    POLICIES,
+    STEPS,
+    TRACE,
+    WITH_RUNS,
+    diff_run,
+    failed,
+    kept,
+    travelled,
+    with_runs,
+)
 from tests.reports.test_flame import run  # noqa: E402
 from tests.reports.test_timeline import of_heap  # noqa: E402
 
@@ -49,7 +63,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "page.html"
-    write(path, [diff_run(), FUZZ], [travelled(), failed(), kept()])
+    write(path, [diff_run(), FUZZ], [travelled(), failed(), kept(), with_runs()])
     return path.as_uri()
 
 
@@ -93,6 +107,45 @@ def test_every_heap_in_the_browser_is_the_references(opened: Any) -> None:
         heaps = [of_heap(moment.heap)[0] for moment in predicted(TRACE, policy)]
         for number in (*range(1, STEPS + 1), *range(STEPS, 0, -3)):
             assert {tuple(cell) for cell in opened.execute_script(BLOCKS, lane, number)} == heaps[number - 1], number
+
+
+def test_every_run_in_the_browser_is_the_references(browser: Any, url: str) -> None:
+    at(browser, f"{url}#heap=runs&step=0")
+    heaps = [of_heap(moment.heap)[0] for moment in predicted(WITH_RUNS, POLICIES[0], TargetSettings(spans=1))]
+    for number in (*range(1, len(WITH_RUNS) + 1, 5), *range(len(WITH_RUNS), 0, -17)):
+        assert {tuple(cell) for cell in browser.execute_script(BLOCKS, 0, number)} == heaps[number - 1], number
+
+
+def test_a_slot_tells_its_class_owner_and_state_and_no_header(browser: Any, url: str) -> None:
+    """By pointing along its run, which has one of each; those of runs are in the legend then."""
+    at(browser, f"{url}#heap=runs&step=15")
+    assert all(item.is_displayed() for item in browser.find_elements(By.CSS_SELECTOR, "[data-of-runs]"))
+    point = """const map = travel.maps[0], rect = map.canvas.getBoundingClientRect();
+        const { strip, y } = map.places.find(({ strip }) => strip.kind === SLOTS && strip.slot === 64);
+        const clientX = rect.left + (arguments[0] + .5) * 64 * map.width / map.bytesPerRow;
+        const clientY = rect.top + y + LABEL + 5 - map.top;
+        map.canvas.dispatchEvent(new MouseEvent('mousemove', { clientX, clientY }));
+        return document.querySelector('[data-part=block]').textContent"""
+    browser.execute_script("travel.zoom = 4096; travel.draw()")
+    told = [browser.execute_script(point, number) for number in range(8)]
+    states = [re.findall("a slot of 64 bytes, (out|cached|back|never handed out)", text) for text in told]
+    assert sorted({state for found in states for state in found}) == ["back", "cached", "never handed out", "out"]
+    assert all(f"arena 0, slot {number} of 1024 (0x" in text for number, text in enumerate(told, 1))
+    assert all("header" not in text and "footer" not in text for text in told)
+    assert all(("so since step" in text) == ("never handed out · of" not in text) for text in told)
+
+
+def test_runs_are_in_the_figures_and_the_pool_beside_them(browser: Any, url: str) -> None:
+    at(browser, f"{url}#heap=runs&step={len(WITH_RUNS)}")
+    *_, last = predicted(WITH_RUNS, POLICIES[0], TargetSettings(spans=1))
+    ledger = last.heap.arenas[0].ledger
+    for name, blocks in (("used", ledger.used_blocks), ("free", ledger.free_blocks)):
+        assert browser.find_element(By.CSS_SELECTOR, f'[data-figure="{name}"]').text.endswith(f" in {blocks}")
+    titles = browser.execute_script("const m = travel.maps[0]; return m.places.map(({ strip }) => m.title(strip))")
+    assert "arena 0 · 1024 B slots · 0 out, 0 cached, 2 back of 64" in titles, titles
+    assert titles[-1] == "a run that nobody has · 64.0 KiB", titles
+    at(browser, f"{url}#heap=t&step=3")
+    assert not any(item.is_displayed() for item in browser.find_elements(By.CSS_SELECTOR, "[data-of-runs]"))
 
 
 def test_keys_step_and_jump(opened: Any) -> None:

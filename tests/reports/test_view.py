@@ -2,21 +2,28 @@
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from heapster.checkers.findings.store import FOLDER, Store
 from heapster.checkers.lockstep.heap_history import Passage, predicted
+from heapster.checkers.targets.grammar import parse as parse_target
 from heapster.checkers.traces.compact import compact
 from heapster.cli import main
 from heapster.commands.view import _Viewer
+from heapster.model.runs import RunSlot
 from heapster.model.sketch import heap
 from heapster.model.trace import parse
-from heapster.reports.view import BOTH, FREE, RECORD, USED, characters, scale
+from heapster.reports.timeline import unpacked
+from heapster.reports.view import BOTH, CACHED, FREE, RECORD, USED, characters, scale, slot_characters
+from tests.reports.samples import FINDING
 
 TRACE = "growth 4096; a = malloc(1000); b = malloc(200); c = malloc(600); free(b)"
 
@@ -27,6 +34,57 @@ def test_a_character_says_what_its_bytes_are() -> None:
     assert len(drawn) == -(-(region.end - region.start) // 16)
     assert drawn.replace(RECORD, "").startswith(USED * 4 + BOTH + FREE)     # blocks lie 8 bytes off
     assert set(characters(region, 1 << 12)) == {BOTH}
+
+
+def test_a_character_says_what_its_slots_are() -> None:
+    slots = [RunSlot(64 * n, 64, used, cached) for n, (used, cached) in enumerate(
+        [(True, False)] * 3 + [(True, True)] + [(False, False)] * 3)]
+    assert slot_characters(slots, 1) == USED * 3 + CACHED + FREE * 3
+    assert slot_characters(slots, 2) == USED + BOTH + FREE * 2
+
+
+SLOTS = "cache 512; a = malloc(64); b = malloc(64); c = malloc(64); free(b); d = malloc(500)"
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_runs_are_rows(columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["view", SLOTS, "--target", "sim:spans=1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = lines.index("arena 0 run +0, 64-byte slots")
+    assert lines[row + 1:row + 4] == [USED + CACHED + USED, "arena 0 run +65536, 512-byte slots", USED]
+    assert "+0 #64=a  +64 ~64" in " ".join(lines)
+    assert all(len(line) <= columns for line in lines)
+    assert main(["view", SLOTS, "--target", "sim:spans=0"]) == 0
+    assert "slots" not in capsys.readouterr().out
+
+
+def test_of_more_runs_than_fit_the_first_are_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    many = "; ".join(["cache 1024", *[f"a{size} = malloc({size})" for size in range(32, 512, 16)]])
+    assert main(["view", many, "--target", "sim:spans=1"]) == 0
+    out = capsys.readouterr().out
+    rows, (left,) = len(re.findall("^arena 0 run", out, re.M)), re.findall(r"and (\d+) more runs", out)
+    assert rows + int(left) == 30
+    assert rows > 2
+
+
+def test_a_kept_finding_is_viewed_as_its_target_is_built(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = replace(FINDING, trace=tuple(SLOTS.split("; ")))
+    Store(Path(FOLDER), print).keep(kept, parse_target("sim:spans=1"))
+    assert main(["view", kept.id]) == 0
+    assert "64-byte slots" in capsys.readouterr().out
+    assert main(["report", "--trace", kept.id, "--html", "o.html", "--policy", "best_fit"]) == 0
+    (packed_,) = re.findall(r'data-heap="[^"]*">([^<]+)<', Path("o.html").read_text())
+    assert unpacked(packed_)["note"] == "What the reference predicts for each policy, with spans=1."
+
+
+@pytest.mark.parametrize("target", ["libc", "sim:harden=1", "nobody"])
+def test_a_heap_that_is_not_predicted_is_not_drawn(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["view", TRACE], ["report", "--trace", "python3", "--markdown", "-"]):
+        assert main([*words, "--target", target]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_scale_lets_everything_fit() -> None:

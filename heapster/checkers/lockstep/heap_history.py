@@ -1,23 +1,28 @@
 """A trace as the moments that a heap goes through, for those who draw them.
 
 `predicted` lets the reference answer on a simulated system, which is quick; `observed` takes the steps in
-lockstep and shows what lies in memory, up to the step where something is wrong.
+lockstep and shows what lies in memory, up to the step where something is wrong. Both are of a build: with spans or
+without, as the settings of a target say, which are what ships has if nothing is said.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
 from heapster.checkers.lockstep.lockstep import Lockstep
 from heapster.checkers.lockstep.run_trace import Make
+from heapster.checkers.targets.interpreted import simulated
+from heapster.checkers.targets.target import SIM, UNSET, TargetSettings
 from heapster.machine.simulated import Simulated
 from heapster.model.changes import Changes, HeapComparison
 from heapster.model.geometry import HEADER
-from heapster.model.heap import Heap
+from heapster.model.heap import Heap, waiting
 from heapster.model.operation import NO_HANDLE, Step, Trace
 from heapster.model.operations import OPERATIONS
 from heapster.model.quick import Quick
 from heapster.model.reference import Reference, UnknownBlock
+from heapster.model.runs import NO_RUNS
 from heapster.model.system import System
 from heapster.model.trace import TraceError, format_step, format_steps, parse
 from heapster.model.watched import Watched
@@ -72,16 +77,23 @@ class Passed(NamedTuple):
     problem: str = ""           # what is wrong after it
 
 
-def predicted(trace: Iterable[Step], policy: str = "") -> Iterator[Moment]:
+def predicted(trace: Iterable[Step], policy: str = "", settings: TargetSettings = UNSET) -> Iterator[Moment]:
     """The moments as the reference has them; with a policy, on that one, whatever the trace sets.
 
     Ends before a step that misuses the heap: what happens then is not the reference's to say.
     """
-    reference, world = Quick(), _World(Simulated(MEMORY))
+    reference, world = Quick(spans=settings.has_spans), _World(Simulated(MEMORY))
+    _set(reference, world, settings)
     if policy:
         reference.set_policy(policy)
     for step, answer in _taken(trace, reference, world, keep_policy=bool(policy)):
         yield Moment(format_step(step), reference.heap(), answer if OPERATIONS[step.verb].result else 0)
+
+
+def _set(reference: Reference, world: System, settings: TargetSettings) -> None:
+    """Let the reference have what is set of a target before it serves anyone."""
+    for step in settings.steps:
+        reference.predict(world, step)
 
 
 def _taken(
@@ -123,25 +135,28 @@ def compared(moments: Iterable[Moment]) -> Iterator[Passed]:
     return (Passed(moment.step, comparison.take(moment.heap), moment.problem) for moment in moments)
 
 
-def by_policy(trace: Iterable[Step], policies: Iterable[str]) -> Mapping[str, Iterator[Passed]]:
+def by_policy(
+    trace: Iterable[Step], policies: Iterable[str], settings: TargetSettings = UNSET,
+) -> Mapping[str, Iterator[Passed]]:
     """What each step of the trace changes on each policy, as `predicted` has it."""
     steps = tuple(trace)
     texts = format_steps(steps)
-    return {policy: _watched(steps, texts, policy) for policy in policies}
+    return {policy: _watched(steps, texts, policy, settings._replace(policy=None)) for policy in policies}
 
 
-def _watched(trace: Trace, texts: Iterable[str], policy: str) -> Iterator[Passed]:
-    reference = Watched(policy)
-    taken = _taken(trace, reference, _World(Simulated(MEMORY)), keep_policy=True)
+def _watched(trace: Trace, texts: Iterable[str], policy: str, settings: TargetSettings) -> Iterator[Passed]:
+    reference, world = Watched(policy, spans=settings.has_spans), _World(Simulated(MEMORY))
+    _set(reference, world, settings)
+    taken = _taken(trace, reference, world, keep_policy=True)
     return (Passed(text, reference.changes()) for text, _ in zip(texts, taken, strict=False))
 
 
-def of_finding(trace: tuple[str, ...], target: str,
-               make: Callable[[], Make] | None) -> tuple[str, Iterator[Passed]] | None:
+def of_finding(trace: tuple[str, ...], target: str, make: Callable[[], Make] | None,
+               settings: TargetSettings = UNSET) -> tuple[str, Iterator[Passed]] | None:
     """Where a finding's trace is taken again, in words, and its moments; None if it is no trace to be taken here.
 
     `make` gives what runs it on its target. Where there is none, or that cannot be had, the trace is taken on
-    the simulated machine, which shows what it asked for.
+    the simulated machine, built and set as the target is, which shows what it asked for.
     """
     if len(trace) > LONGEST:
         return None
@@ -154,17 +169,18 @@ def of_finding(trace: tuple[str, ...], target: str,
             return target, compared(observed(steps, make()()))
         except HeapsterError:
             pass
-    return f"sim, not {target}", compared(observed(steps, Lockstep(Simulated())))
+    return f"sim, not {target}", compared(observed(steps, simulated(replace(SIM, settings=settings))()))
 
 
 class Passage:
     """The moments of a trace of any length, in pages: one is kept, and the others are run again when asked for.
 
-    The trace is an iterable that can be gone through again; the policy as `predicted` has it.
+    The trace is an iterable that can be gone through again; the policy and the settings as `predicted` has them.
     """
 
-    def __init__(self, trace: Iterable[Step], policy: str = "", page_steps: int = PAGE_STEPS) -> None:
-        self._trace, self._policy, self._size = trace, policy, page_steps
+    def __init__(self, trace: Iterable[Step], policy: str = "", page_steps: int = PAGE_STEPS,
+                 settings: TargetSettings = UNSET) -> None:
+        self._trace, self._policy, self._size, self._settings = trace, policy, page_steps, settings
         self._restart()
 
     def page(self, number: int) -> "Page | None":
@@ -182,7 +198,7 @@ class Passage:
         return min(number, page.first + len(page.moments) - 1)
 
     def _restart(self) -> None:
-        self._moments = predicted(self._trace, self._policy)
+        self._moments = predicted(self._trace, self._policy, self._settings)
         self._page = Page(1, list(islice(self._moments, self._size)), {}, None)
 
     def _turn(self) -> None:
@@ -208,7 +224,7 @@ class Page(NamedTuple):
         return self.names | _named(self.moments)
 
     def live_names(self, number: int) -> dict[int, str]:
-        """The names of the blocks that are used after step `number`, by payload."""
+        """The names of the blocks and slots that callers have after step `number`, by payload."""
         moments = self.moments[:number - self.first + 1]
         names = self.names | _named(moments)
         return {payload: names[payload] for payload in _used(moments[-1].heap) if payload in names}
@@ -219,9 +235,11 @@ def _named(moments: Iterable[Moment]) -> dict[int, str]:
 
 
 def _used(heap: Heap) -> set[int]:
-    """The payloads of the used blocks."""
-    return {block.address + HEADER for arena in heap.arenas for region in arena.regions for block in region.blocks
-            if block.used} | {block.address + HEADER for block in heap.mapped if block.used}
+    """The payloads of the used blocks and slots, but for those that wait in caches."""
+    blocks = {block.address + HEADER for arena in heap.arenas for region in arena.regions for block in region.blocks
+              if block.used}
+    mapped = {block.address + HEADER for block in heap.mapped if block.used}
+    return (blocks | mapped | (heap.runs or NO_RUNS).used_slots()) - waiting(heap)
 
 
 def _tell(m: Any, step: Step) -> None:

@@ -8,6 +8,7 @@ from time import monotonic
 from heapster.checkers.findings.describe import describe
 from heapster.checkers.findings.store import Kept, Store
 from heapster.checkers.lockstep.run_trace import Make, Outcome, rerun
+from heapster.checkers.targets.kinds import is_there
 from heapster.checkers.targets.opening import make_for
 from heapster.checkers.targets.target import Target
 from heapster.checkers.traces.reading import read_trace
@@ -56,7 +57,7 @@ def source(text: str, store: Store) -> TraceSource:
     try:
         if text == STANDARD_INPUT:
             return TraceSource(parse_bytes(sys.stdin.buffer.read()), "standard input", given=text)
-        if _exists(path):
+        if is_there(text):
             return TraceSource(_in_file(path), text, given=text)
         if kept := store.find(text):
             finding = traced(kept).finding
@@ -64,7 +65,7 @@ def source(text: str, store: Store) -> TraceSource:
             return TraceSource(parse("\n".join(finding.trace)), name, kept.target, finding.code, text)
         return TraceSource(parse(text), "the trace", given=text)
     except TraceError as error:
-        raise UsageError(_unreadable(text, path, store, error)) from None
+        raise UsageError(_unreadable(text, store, error)) from None
     except OSError as error:
         raise UsageError(f"{text} cannot be read: {error.strerror or error}") from None
 
@@ -87,19 +88,12 @@ def _in_file(path: Path) -> Trace:
     return trace.steps(0, len(trace))
 
 
-def _unreadable(text: str, path: Path, store: Store, error: TraceError) -> str:
-    if text == STANDARD_INPUT or _exists(path):
+def _unreadable(text: str, store: Store, error: TraceError) -> str:
+    if text == STANDARD_INPUT or is_there(text):
         return f"{text}, {error}"
     if any(sign in text for sign in STEPS):
         return f"the trace: {error.message}"
     return f"'{text}' is no file, no trace, and no finding in {store.folder}"
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):           # too long for a name, as a trace may be
-        return False
 
 
 def replay(trace: Trace, target: Target, code: str = "") -> Replay:

@@ -20,6 +20,8 @@ TAKES: Mapping[str, tuple[View, ...]] = {
     "score": (View.CALLS,),
     "harness": (View.CALLS,),
     "diff": (View.ENGINE, View.CALLS),
+    "view": (View.LOCKSTEP,),
+    "report": (View.LOCKSTEP,),
 }
 # What can be set of a target in that view; in others, everything.
 HONOURS: Mapping[View, tuple[str, ...]] = {View.ENGINE: ("policy", "spans"), View.SOURCE: ("spans",),

@@ -3,7 +3,7 @@
 import click
 
 from heapster.checkers.findings.store import FOLDER
-from heapster.commands.options import done_by, option
+from heapster.commands.options import done_by, drawn_target, option
 
 MOST_STEPS = 20_000             # of a trace; the page says so when there are more
 
@@ -16,6 +16,7 @@ MOST_STEPS = 20_000             # of a trace; the page says so when there are mo
 @click.option("--trace", "traces", multiple=True, metavar="FILE|ID",
               help="Show the heaps of this trace, or of a kept finding, too; repeatable.")
 @click.option("--kept", is_flag=True, help="Show what is kept in the store and still fails, a run for each target.")
+@drawn_target
 @option("policy")
 @click.option("--steps", default=MOST_STEPS, show_default=True, type=click.IntRange(1), metavar="N",
               help="Steps of a trace that the page shows, at most.")

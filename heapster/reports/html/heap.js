@@ -2,8 +2,8 @@
 "use strict";
 
 const ADDED = 0, GONE = 1, MOVED = 2, SPLICED = 3, LISTED = 4, CURSOR = 5;
-const KINDS = ["sbrk", "mmap", "own mapping"];
-const USED = 1, PREV_USED = 2;
+const KINDS = ["sbrk", "mmap", "own mapping"], OWN = 2, SLOTS = 3, POOLED = 4;      // and 5: pooled, without pages
+const USED = 1, PREV_USED = 2, CACHED = 2;                // of a slot, the second says that it is cached
 
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
@@ -28,7 +28,8 @@ function splice(strip, change, step, touched) {
     const bytes = Math.floor(change[k] / 4), flags = change[k] & 3;
     let born = step;
     for (let i = first; i < first + count; i++) {
-      const same = strip.addr[i] === at && strip.size[i] === bytes && (strip.flag[i] & USED) === (flags & USED);
+      const differing = (strip.flag[i] ^ flags) & (strip.kind === SLOTS ? USED | CACHED : USED);
+      const same = strip.addr[i] === at && strip.size[i] === bytes && !differing;
       if (same) born = strip.since[i];
     }
     if (born === step) touched.add(at);
@@ -43,7 +44,7 @@ function splice(strip, change, step, touched) {
 function applyChange(state, change, step) {
   const [kind, which] = change;
   if (kind === ADDED) {
-    state.strips.push({ arena: which, kind: change[2], start: change[3], end: change[4], addr: [], size: [], flag: [], since: [] });
+    state.strips.push({ arena: which, kind: change[2], start: change[3], end: change[4], slot: change[5], addr: [], size: [], flag: [], since: [] });
   } else if (kind === GONE) {
     state.strips[which] = null;
   } else if (kind === MOVED) {
@@ -89,11 +90,30 @@ class Lane {
   }
 }
 
+// How many slots of a run are out, cached, back and never handed out, and how many it has.
+function slotsOf(strip) {
+  const n = { out: 0, cached: 0, back: 0, fresh: 0, all: Math.floor((strip.end - strip.start) / strip.slot) };
+  for (const flag of strip.flag) n[slotState(flag)] += 1;
+  n.fresh = n.all - strip.flag.length;
+  return n;
+}
+
+function slotState(flag) { return flag & USED ? (flag & CACHED ? "cached" : "out") : "back"; }
+
+// Where the first slot of a run begins: what is left over is before it.
+function firstSlot(strip) { return strip.start + (strip.end - strip.start) % strip.slot; }
+
 function figuresOf(state) {
   const f = { used: 0, usedBlocks: 0, free: 0, freeBlocks: 0, held: 0, largest: 0 };
   for (const s of state.strips) {
     if (!s) continue;
-    f.held += s.end - s.start;
+    if (s.kind !== POOLED + 1) f.held += s.end - s.start;
+    if (s.kind === SLOTS) {
+      const n = slotsOf(s), out = n.out + n.cached;
+      f.used += out * s.slot; f.usedBlocks += out;
+      f.free += (n.all - out) * s.slot; f.freeBlocks += n.all - out;
+      continue;
+    }
     for (let i = 0; i < s.size.length; i++) {
       if (s.flag[i] & USED) { f.used += s.size[i]; f.usedBlocks += 1; }
       else { f.free += s.size[i]; f.freeBlocks += 1; f.largest = Math.max(f.largest, s.size[i]); }
@@ -112,6 +132,16 @@ function blockAt(strip, address) {
     else return middle;
   }
   return -1;
+}
+
+// The block or slot that holds `address`: where it begins, its size, and its index, which is -1 of a slot that was never
+// handed out; undefined if there is none.
+function pieceAt(strip, address) {
+  const i = blockAt(strip, address);
+  if (i >= 0) return { at: strip.addr[i], size: strip.size[i], i };
+  if (strip.kind !== SLOTS || address < firstSlot(strip) || address >= strip.end) return undefined;
+  const number = Math.floor((address - firstSlot(strip)) / strip.slot);
+  return { at: firstSlot(strip) + number * strip.slot, size: strip.slot, i: -1 };
 }
 
 function human(bytes) {

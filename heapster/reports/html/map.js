@@ -6,7 +6,7 @@ const ROW = 18, GAP = 3, LABEL = 20, LEAST = 128, MOST = 1 << 26;
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const value = (name) => style.getPropertyValue(name).trim();
-  return { used: value("--used"), own: value("--own"), free: value("--free"), edge: value("--free-edge"), text: value("--on-used"),
+  return { used: value("--used"), own: value("--own"), cached: value("--cached"), fresh: value("--card"), free: value("--free"), edge: value("--free-edge"), text: value("--on-used"),
            ink: value("--ink"), faint: value("--faint"), overhead: value("--overhead"), mark: value("--mark"), link: value("--link") };
 }
 
@@ -38,14 +38,21 @@ class HeapMap {
     this.draw();
   }
 
-  rowsOf(strip) { return Math.ceil((strip.end - strip.start) / this.bytesPerRow); }
+  rowsOf(strip) { return Math.ceil((this.endOf(strip) - strip.start) / this.bytesPerRow); }
 
-  // Pixels down to the last used block of each strip; what is free behind it need not be seen whole.
+  // Where what is drawn of a strip ends: of a run, the row of the last slot that was handed out.
+  endOf(strip) {
+    if (strip.kind < SLOTS) return strip.end;
+    const last = strip.addr.length ? strip.addr[strip.addr.length - 1] - strip.start : 0;
+    return Math.min(strip.end, strip.start + (Math.floor(last / this.bytesPerRow) + 1) * this.bytesPerRow);
+  }
+
+  // Pixels down to the last used block of each strip, or slot; what is free behind it need not be seen whole.
   heightAt(bytesPerRow) {
     return this.state.strips.reduce((sum, s) => {
       if (!s) return sum;
       let last = s.addr.length - 1;
-      while (last >= 0 && !(s.flag[last] & USED)) last -= 1;
+      while (s.kind < SLOTS && last >= 0 && !(s.flag[last] & USED)) last -= 1;
       const end = last >= 0 ? s.addr[last] + s.size[last] - s.start : 0;
       return sum + LABEL + (Math.floor(end / bytesPerRow) + 1) * (ROW + GAP);
     }, 0);
@@ -60,7 +67,9 @@ class HeapMap {
       y += LABEL + this.rowsOf(strip) * (ROW + GAP);
     }
     const beyond = `${Math.max(0, y + 4 - this.height)}px`;
-    if (this.beyond !== beyond) this.spacer.style.height = this.beyond = beyond;
+    if (this.beyond === beyond) return;
+    this.spacer.style.height = this.beyond = beyond;
+    this.measure();                                      // a scroll bar may have come or gone
   }
 
   draw() {
@@ -90,17 +99,33 @@ class HeapMap {
   drawStrip({ strip, y }, height) {
     const rows = this.rowsOf(strip), first = y + LABEL - this.top;
     if (first + rows * (ROW + GAP) < 0 || y - this.top > height) return;
-    const own = strip.flag[0] & USED ? "a block with its own mapping" : "a mapping that is kept";
-    const whose = strip.arena < 0 ? own : `arena ${strip.arena} · ${KINDS[strip.kind]}`;
-    this.say(`${whose} · ${human(strip.end - strip.start)}`, 1, y + 14 - this.top, this.colour.faint);
+    this.say(this.title(strip), 1, y + 14 - this.top, this.colour.faint);
     const from = Math.max(0, Math.floor(-first / (ROW + GAP)));
     const to = Math.min(rows, Math.ceil((height - first) / (ROW + GAP)) + 1);
-    const start = strip.start + from * this.bytesPerRow, end = Math.min(strip.end, strip.start + to * this.bytesPerRow);
-    const paths = { used: new Path2D(), free: new Path2D(), edge: new Path2D(), overhead: new Path2D(), touched: new Path2D() };
+    const start = strip.start + from * this.bytesPerRow, end = Math.min(this.endOf(strip), strip.start + to * this.bytesPerRow);
+    const paths = Object.fromEntries(["used", "cached", "free", "edge", "cachedEdge", "overhead", "fresh", "touched"].map((n) => [n, new Path2D()]));
     this.each(strip, first, start, end, (x, top, w) => paths.overhead.rect(x, top, w, ROW));
+    if (strip.kind >= SLOTS) this.each(strip, first, Math.max(start, this.freshFrom(strip)), end, (x, top, w) => paths.fresh.rect(x + 0.5, top + 0.5, w - 1, ROW - 1));
     const words = [];
     for (let i = Math.max(0, this.firstIn(strip, start)); i < strip.addr.length && strip.addr[i] < end; i++) this.place(strip, i, first, paths, words);
     this.paint(strip, paths, words);
+  }
+
+  title(strip) {
+    const size = human(strip.end - strip.start);
+    if (strip.kind === SLOTS) {
+      const n = slotsOf(strip);
+      return `arena ${strip.arena} · ${strip.slot} B slots · ${n.out} out, ${n.cached} cached, ${n.back} back of ${n.all}`;
+    }
+    if (strip.kind >= POOLED) return `a run that nobody has · ${size}${strip.kind > POOLED ? ", its pages are the system's" : ""}`;
+    const own = strip.flag[0] & USED ? "a block with its own mapping" : "a mapping that is kept";
+    return `${strip.arena < 0 ? own : `arena ${strip.arena} · ${KINDS[strip.kind]}`} · ${size}`;
+  }
+
+  // Where what was never handed out of a run begins.
+  freshFrom(strip) {
+    const last = strip.addr.length - 1;
+    return last < 0 ? strip.start : strip.addr[last] + strip.size[last];
   }
 
   firstIn(strip, start) {
@@ -120,16 +145,17 @@ class HeapMap {
   }
 
   place(strip, i, first, paths, words) {
-    const low = strip.addr[i], used = strip.flag[i] & USED;
+    const low = strip.addr[i], used = strip.flag[i] & USED, cached = used && strip.kind === SLOTS && strip.flag[i] & CACHED;
+    const [fill, edge] = cached ? [paths.cached, paths.cachedEdge] : used ? [paths.used, null] : [paths.free, paths.edge];
     const high = strip.addr[i] + strip.size[i];
     let said = false;
     this.each(strip, first, this.clipped(strip, low, first), Math.min(high, this.limit(strip, first)), (x, y, w) => {
       const inset = w > 4 ? 1 : 0;
-      (used ? paths.used : paths.free).rect(x, y, w - inset, ROW);
-      if (!used && w > 5) paths.edge.rect(x + 0.5, y + 0.5, w - inset - 1, ROW - 1);
+      fill.rect(x, y, w - inset, ROW);
+      if (edge && w > 5) edge.rect(x + 0.5, y + 0.5, w - inset - 1, ROW - 1);
       if (this.lane.marks(strip.addr[i], this.state)) paths.touched.rect(x + 1, y + 1, Math.max(2, w - inset - 2), ROW - 2);
       const word = said || w < 22 ? "" : this.lane.label(strip, i);
-      if (word && w > 8 + 7 * word.length) { words.push([word, x + 4, y + 13, used]); said = true; }
+      if (word && w > 8 + 7 * word.length) { words.push([word, x + 4, y + 13, used && !cached]); said = true; }
     });
   }
 
@@ -146,13 +172,16 @@ class HeapMap {
 
   paint(strip, paths, words) {
     const ctx = this.ctx, c = this.colour;
-    for (const [path, fill] of [[paths.overhead, c.overhead], [paths.free, c.free], [paths.used, strip.kind === 2 ? c.own : c.used]]) {
+    for (const [path, fill] of [[paths.overhead, c.overhead], [paths.fresh, c.fresh], [paths.free, c.free], [paths.cached, c.cached],
+                                [paths.used, strip.kind === OWN ? c.own : c.used]]) {
       ctx.fillStyle = fill;
       ctx.fill(path);
     }
     ctx.lineWidth = 1;
-    ctx.strokeStyle = c.edge;
-    ctx.stroke(paths.edge);
+    for (const [path, stroke] of [[paths.fresh, c.overhead], [paths.edge, c.edge], [paths.cachedEdge, c.used]]) {
+      ctx.strokeStyle = stroke;
+      ctx.stroke(path);
+    }
     ctx.lineWidth = 2.5;
     ctx.strokeStyle = c.mark;
     ctx.stroke(paths.touched);
@@ -166,11 +195,11 @@ class HeapMap {
   // Where a block is drawn, its first piece: [x, y, width]; undefined if nowhere.
   spot(address) {
     for (const { strip, y } of this.places) {
-      const i = blockAt(strip, address);
-      if (i < 0) continue;
+      const piece = pieceAt(strip, address);
+      if (!piece) continue;
       let found;
       const first = y + LABEL - this.top;
-      this.each(strip, first, strip.addr[i], strip.addr[i] + 1, (x, top) => { found ??= [x, top, Math.max(4, strip.size[i] * this.width / this.bytesPerRow)]; });
+      this.each(strip, first, piece.at, piece.at + 1, (x, top) => { found ??= [x, top, Math.max(4, piece.size * this.width / this.bytesPerRow)]; });
       return found;
     }
     return undefined;
@@ -212,8 +241,7 @@ class HeapMap {
       const row = Math.floor((y + this.top - top - LABEL) / (ROW + GAP));
       if (row < 0 || row >= this.rowsOf(strip)) continue;
       const address = strip.start + row * this.bytesPerRow + x * this.bytesPerRow / this.width;
-      const i = blockAt(strip, address);
-      return i < 0 ? null : strip.addr[i];
+      return pieceAt(strip, address)?.at ?? null;
     }
     return null;
   }

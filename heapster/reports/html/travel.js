@@ -62,12 +62,15 @@ class Travel {
       return map;
     });
     this.focused = this.maps[0];
+    const hasRuns = this.journey.lanes.some((lane) => lane.changes.some((step) => step.some((change) => change[0] === ADDED && change[2] >= SLOTS)));
+    this.section.querySelectorAll("[data-of-runs]").forEach((item) => { item.hidden = !hasRuns; });
   }
 
   // The name that the step which made a block gave it, and its size.
   labelOf(strip, i) {
     const text = this.journey.steps[strip.since[i] - 1] || "", name = /^(\w+) =/.exec(text);
-    return strip.flag[i] & USED && name ? `${name[1]} ${strip.size[i]}` : `${strip.size[i]}`;
+    const named = strip.kind === SLOTS ? slotState(strip.flag[i]) === "out" : strip.flag[i] & USED;
+    return named && name ? `${name[1]} ${strip.size[i]}` : `${strip.size[i]}`;
   }
 
   go(step) {
@@ -213,20 +216,37 @@ class Travel {
   }
 
   describe() {
-    const map = this.keptMap, place = map.places.find(({ strip }) => blockAt(strip, map.picked) >= 0);
-    if (map.picked === null || !place) { this.find("block").textContent = "Point at a block, or press . and , to walk through them."; return; }
-    const { strip } = place, i = blockAt(strip, map.picked), used = strip.flag[i] & USED;
-    const word = (BigInt(Math.max(0, strip.arena)) << 48n) | BigInt(strip.size[i] + strip.flag[i] + (strip.kind === 2 ? 4 : 0));
+    const map = this.keptMap, place = map.picked !== null && map.places.find(({ strip }) => pieceAt(strip, map.picked));
+    if (!place) { this.find("block").textContent = "Point at a block, or press . and , to walk through them."; return; }
+    const { strip } = place, piece = pieceAt(strip, map.picked);
+    const parts = strip.kind === SLOTS ? this.ofSlot(map, strip, piece) : this.ofBlock(map, strip, piece.i);
+    this.find("block").textContent = parts.filter((p) => p).join(" · ");
+  }
+
+  ofSlot(map, strip, { at, i }) {
+    const words = { out: "out", cached: "cached: freed, and a thread keeps it", back: "back in its run", fresh: "never handed out" };
+    const made = strip.since[i], n = slotsOf(strip);
+    return [
+      `${map.lane.name}, arena ${strip.arena}, slot ${(at - firstSlot(strip)) / strip.slot + 1} of ${n.all} (0x${at.toString(16)})`,
+      `a slot of ${strip.slot} bytes, ${words[i < 0 ? "fresh" : slotState(strip.flag[i])]}`,
+      `of its run ${n.out} out, ${n.cached} cached, ${n.back} back, ${n.fresh} never handed out`,
+      made ? `so since step ${made}: ${this.journey.steps[made - 1] || ""}` : "",
+    ];
+  }
+
+  ofBlock(map, strip, i) {
+    const used = strip.flag[i] & USED;
+    const word = (BigInt(Math.max(0, strip.arena)) << 48n) | BigInt(strip.size[i] + strip.flag[i] + (strip.kind === OWN ? 4 : 0));
     const hex = (n) => `0x${n.toString(16)}`, far = (a) => a ? `+${a - strip.start}` : "the head";
     const links = map.links(strip.addr[i]);
-    const made = strip.since[i], parts = [
+    const made = strip.since[i];
+    return [
       `${map.lane.name}, ${strip.arena < 0 ? (used ? "own mapping" : "kept mapping") : `arena ${strip.arena}`} +${strip.addr[i] - strip.start} (${hex(strip.addr[i])})`,
       `${strip.size[i]} bytes, ${used ? "used" : "free"}`,
-      strip.kind === 2 ? "" : `header ${hex(word)}: size ${strip.size[i]}, USED ${used ? 1 : 0}, PREV_USED ${strip.flag[i] & PREV_USED ? 1 : 0}, owner ${strip.arena}`,
-      used || strip.kind === 2 ? "" : `footer ${strip.size[i]}, next ${far(links.next)}, prev ${far(links.prev)}, number ${links.rank + 1} of ${links.length} on the list`,
+      strip.kind === OWN ? "" : `header ${hex(word)}: size ${strip.size[i]}, USED ${used ? 1 : 0}, PREV_USED ${strip.flag[i] & PREV_USED ? 1 : 0}, owner ${strip.arena}`,
+      used || strip.kind === OWN ? "" : `footer ${strip.size[i]}, next ${far(links.next)}, prev ${far(links.prev)}, number ${links.rank + 1} of ${links.length} on the list`,
       `so since step ${made}: ${this.journey.steps[made - 1] || ""}`,
     ];
-    this.find("block").textContent = parts.filter((p) => p).join(" · ");
   }
 
   // Where things happen, along the slider: growth, coalescing, splitting, findings.
