@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from heapster.checkers.lockstep.decode import decode
-from heapster.impl import api, layout, settings, stats
+from heapster.impl import api, layout, run_layout, settings, stats
 from heapster.machine.process import Process
 from heapster.machine.protocol import Aborted, MachineFault
 from heapster.machine.simulated import Simulated
@@ -77,6 +77,8 @@ class Heap:
 
     Pointers are integers; 0 is NULL. What a C program would be told by NULL and errno is told so here:
     see `errno`. What would be undefined behaviour there raises `Misused` here, with an explanation.
+
+    It is built without spans, whatever ships: every block has a header, and lies in an arena or a mapping of its own.
 
     `policy`     one of `heapster.model.placement.POLICIES`; may be changed at any time
     `machine`    sim (checked memory), process (the real memory of this process), or a machine
@@ -197,7 +199,7 @@ class Heap:
 
     def decode(self) -> model.Heap:
         """The heap as a value of the model."""
-        return decode(self._m)
+        return decode(self._m, spans=run_layout.SPANS != 0)
 
     def violations(self) -> list[Problem]:
         """The invariants that do not hold: none, unless someone wrote over the heap."""

@@ -36,7 +36,7 @@ ROOM = 1 << 20                  # left free between what it places
 
 
 def sketch(heap: Heap) -> str:
-    """The heap in one line, without addresses."""
+    """The heap in one line, without addresses, and without its runs."""
     by_index = {arena.index: arena for arena in heap.arenas}
     last = max(by_index, default=-1)
     arenas = [_sketch_arena(by_index[index]) if index in by_index else CLOSED for index in range(last + 1)]
