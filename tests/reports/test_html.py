@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,12 +12,15 @@ import pytest
 
 from heapster.checkers.lockstep.heap_history import by_policy
 from heapster.cli import main
+from heapster.commands.pages import finding_journeys, trace_journey
+from heapster.commands.pages import travelled as travelled_in
+from heapster.model.changes import SLOTS
 from heapster.model.operation import Step
 from heapster.reports.html.page import page
 from heapster.reports.jsonfile import as_value
 from heapster.reports.plots import plots
 from heapster.reports.tables import Table, markdown
-from heapster.reports.timeline import journey
+from heapster.reports.timeline import ADDED, Journey, journey
 from heapster.results import Place
 from tests.reports.pages import FUZZ, MUTATE, POLICIES, PROVE, RACES, TEXT, diff_run, failed, travelled
 from tests.reports.samples import FAILED, FINDING
@@ -194,6 +198,29 @@ def test_what_is_no_run_is_one_line(
 
 def test_nothing_to_report_is_usage() -> None:
     assert main(["report"]) == 2
+
+
+CACHED = ("cache 512", "a = malloc(40)")
+
+
+@pytest.mark.parametrize(("target", "has_runs"), [
+    ("sim:spans=1", True), ("native:spans=1", True), ("native:spans=1+libc", True), ("native:spans=0", False)])
+def test_heaps_of_runs_are_of_the_build_of_their_target(target: str, has_runs: bool, empty_folder: Path) -> None:
+    """The finding's, which is taken again, and that of the trace that was compared."""
+    Path("t").write_text("\n".join(CACHED))
+    finding = FUZZ["findings"][0]
+    diffed = diff_run()
+    diffed["table"]["t"] = {"first_fit": {**diffed["table"]["t"]["first_fit"], "target": target.partition("+")[0]}}
+    runs = [{**FUZZ, "target": target, "findings": [{**finding, "trace": CACHED}]}, {**diffed, "target": target}]
+    assert shows_runs(finding_journeys(runs)) == has_runs
+    (drawn,) = travelled_in(runs).values()
+    assert shows_runs([trace_journey("t", drawn.steps, POLICIES[:1], settings=drawn.settings)]) == has_runs
+
+
+def shows_runs(journeys: Iterable[Journey]) -> bool:
+    """Whether runs are among the strips of the one journey."""
+    (drawn,) = journeys
+    return any(change[0] == ADDED and change[2] == SLOTS for step in drawn.lanes[0].changes for change in step)
 
 
 def test_diff_writes_the_page_of_its_policies(empty_folder: Path) -> None:
