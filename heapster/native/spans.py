@@ -7,7 +7,7 @@ from types import ModuleType
 from heapster.results import TargetError
 
 WORD_OFF, WORD_ON = "SPANS = 0 ", "SPANS = 1 "
-SHIPPED = False                 # whether what ships is built with spans
+SHIPPED = True                  # whether what ships is built with spans
 
 
 def load_with_spans(package: str, root: Path) -> None:

@@ -82,7 +82,8 @@ static void to_itself(size_t size)
 static void by_a_byte(size_t size)
 {
     word *p = freed(size);
-    stray_bytes(p, 0x40, 1);
+    stray_read(p);
+    stray_bytes(p, (int)(*p & 0xff) ^ 0x40, 1);
     examine(size);
 }
 

@@ -14,6 +14,7 @@ enum {
     PAGE = 4096,
     SMALL = 56, /* with a header of a word, a block of 64 bytes; the larger ones likewise leave no slack */
     MIDDLE = 1016,
+    HEADED = 2040, /* more than has no header where small blocks have none, and threads cache it */
     GREAT = 20472,
     LARGE = 102392,  /* more than threads cache, less than has a mapping of its own */
     MAPPED = 1 << 20 /* has one */

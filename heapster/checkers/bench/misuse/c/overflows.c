@@ -1,6 +1,8 @@
 /* Stores before and behind blocks: into headers, sizes, footers, links, and what lies before mappings. Where the
    allocator has its words elsewhere, they hit neighbours, which the program has damaged itself then. */
 
+#include <malloc.h>
+
 #include "misuse.h"
 
 enum { IN_USE = 1, LEFT_IN_USE = 2, USED = IN_USE | LEFT_IN_USE, OWN_MAPPING = 4, OWNER_SHIFT = 48, BLOCKS = 8 };
@@ -8,12 +10,15 @@ enum { IN_USE = 1, LEFT_IN_USE = 2, USED = IN_USE | LEFT_IN_USE, OWN_MAPPING = 4
 
 static char *blocks[BLOCKS];
 
-/* Neighbours, as far as the allocator makes them; each of `size` bytes, which leave no slack before a header. */
+/* Neighbours, as far as the allocator makes them; each of `size` bytes. */
 static void neighbours(size_t size)
 {
     for (int i = 0; i < BLOCKS; i++)
         blocks[i] = take(size);
 }
+
+/* Where the next block begins, or its header. */
+static char *behind(char *block) { return block + malloc_usable_size(block); }
 
 static void free_the_next(size_t size, size_t also)
 {
@@ -26,7 +31,7 @@ static void free_the_next(size_t size, size_t also)
 static void next_header(size_t size, word header, size_t also)
 {
     neighbours(size);
-    stray(blocks[2] + size, header);
+    stray(behind(blocks[2]), header);
     free_the_next(size, also);
 }
 
@@ -51,7 +56,7 @@ static void made_mapped(size_t size) { next_header(size, (16 * PAGE) | USED | OW
 static void by_one(size_t size, int byte)
 {
     neighbours(size);
-    stray_bytes(blocks[2] + size, byte, 1);
+    stray_bytes(behind(blocks[2]), byte, 1);
     free_the_next(size, 2 * size);
 }
 
@@ -62,7 +67,7 @@ static void by_a_letter(size_t size) { by_one(size, 'A'); }
 static void by_many(size_t size)
 {
     neighbours(size);
-    stray_bytes(blocks[2] + size, 'A', 4 * WORD);
+    stray_bytes(behind(blocks[2]), 'A', 4 * WORD);
     free_the_next(size, 2 * size);
 }
 
@@ -70,7 +75,7 @@ static void into_free(size_t size)
 {
     neighbours(size);
     give(blocks[3]);
-    stray_bytes(blocks[2] + size, 'A', 4 * WORD);
+    stray_bytes(behind(blocks[2]), 'A', 4 * WORD);
     give(blocks[4]);
     examine(size);
     examine(2 * size);
@@ -80,7 +85,7 @@ static void free_grown(size_t size)
 {
     neighbours(size);
     give(blocks[3]);
-    stray(blocks[2] + size, 2 * (size + WORD) | LEFT_IN_USE);
+    stray(behind(blocks[2]), 2 * (size + WORD) | LEFT_IN_USE);
     examine(size);
     examine(2 * size);
 }
@@ -111,7 +116,7 @@ static void forged_left(size_t size)
 static void wilderness(size_t size)
 {
     neighbours(size);
-    stray(blocks[BLOCKS - 1] + size, -1ul & ~15ul);
+    stray(behind(blocks[BLOCKS - 1]), -1ul & ~15ul);
     examine(size);
     examine(16 * size);
 }
@@ -174,20 +179,26 @@ const struct misuse overflows[] = {
     CASE("header-grown-middle", NOTHING, grown, MIDDLE, "the same with 1 KB"),
     CASE("header-grown-large", NOTHING, grown, LARGE, "the same with a block that is too large for caches"),
     CASE("header-grown-glibc", NOTHING, grown_for_glibc, SMALL, "the same with glibc's flags"),
-    CASE("header-grown-far", TOLD, grown_far, SMALL, "a header says that its block reaches beyond all memory"),
+    CASE("header-grown-far", TOLD, grown_far, HEADED, "a header says that its block reaches beyond all memory"),
+    CASE("header-grown-far-small", QUIET, grown_far, SMALL, "the same with a small block, which may have no header"),
     CASE("header-shrunk", QUIET, shrunk, MIDDLE, "a header says that its block is half as large"),
     CASE("header-shrunk-large", TOLD, shrunk, LARGE, "the same with a block that is too large for caches"),
-    CASE("header-cleared", TOLD, cleared, SMALL, "a header is cleared"),
-    CASE("header-letters", TOLD, of_letters, SMALL, "a header is letters"),
+    CASE("header-cleared", TOLD, cleared, HEADED, "a header is cleared"),
+    CASE("header-cleared-small", QUIET, cleared, SMALL, "the same with a small block, which may have no header"),
+    CASE("header-letters", TOLD, of_letters, HEADED, "a header is letters"),
+    CASE("header-letters-small", QUIET, of_letters, SMALL, "the same with a small block, which may have no header"),
     CASE("header-other-owner", QUIET, of_another_owner, SMALL, "a header says that its block is another arena's"),
     CASE("header-other-owner-large", TOLD, of_another_owner, LARGE, "the same with a large block"),
     CASE("header-no-owner", QUIET, of_no_owner, SMALL, "a header says that its block is of an arena that there is not"),
     CASE("header-no-owner-large", TOLD, of_no_owner, LARGE, "the same with a large block"),
-    CASE("header-mapped", TOLD, made_mapped, SMALL, "a header says that its block has a mapping of its own"),
-    CASE("by-a-nul", TOLD, by_a_nul, SMALL, "one byte behind a block is cleared"),
+    CASE("header-mapped", TOLD, made_mapped, HEADED, "a header says that its block has a mapping of its own"),
+    CASE("header-mapped-small", QUIET, made_mapped, SMALL, "the same with a small block, which may have no header"),
+    CASE("by-a-nul", TOLD, by_a_nul, HEADED, "one byte behind a block is cleared"),
+    CASE("by-a-nul-small", QUIET, by_a_nul, SMALL, "the same with a small block, which may have no header"),
     CASE("by-a-nul-large", TOLD, by_a_nul, LARGE, "the same with a large block"),
     CASE("by-a-letter", QUIET, by_a_letter, SMALL, "one byte behind a block is written"),
-    CASE("by-many", TOLD, by_many, SMALL, "32 bytes behind a block are letters"),
+    CASE("by-many", TOLD, by_many, HEADED, "32 bytes behind a block are letters"),
+    CASE("by-many-small", QUIET, by_many, SMALL, "the same with a small block, which may have no header"),
     CASE("by-many-large", TOLD, by_many, LARGE, "the same with a large block"),
     CASE("into-free", TOLD, into_free, SMALL, "32 bytes of a free block behind a block are letters"),
     CASE("into-free-large", TOLD, into_free, LARGE, "the same with a large block"),
