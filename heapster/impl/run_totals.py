@@ -1,8 +1,9 @@
-"""What the runs of an arena come to, recomputed: for checks and figures."""
+"""What the runs of an arena come to, recomputed, and their slots one by one: for checks, figures and the status dump."""
 
-from .layout import WORD
-from .run_layout import FIRST_RUN, RUN_BYTES, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
+from .layout import SHOW_BLOCK, SHOW_REGION, WORD
+from .run_layout import FIRST_RUN, RUN_BYTES, RUN_FRESH, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
 from .runs import owner_of_slot, record_of, reservation, size_of_slot, slots_in
+from .stack import is_marked
 
 
 def runs_end(m):
@@ -63,3 +64,33 @@ def runs_hold(m, arena):
         total = total + RUN_BYTES
         index = next_run(m, arena, index + 1)
     return total
+
+
+def show_run(m, start, word):
+    """Write a line for the run at `start`, which has `word`, and one for each slot that was handed out at some time.
+
+    A slot that waits in a bin, on a remote list or in its run is free there.
+
+    Requires: its arena's lock.
+    """
+    m.show(SHOW_REGION, start, RUN_BYTES, 0)
+    slot = size_of_slot(word)
+    p = start + RUN_BYTES - slots_in(word) * slot
+    while p < m.load(record_of(m, start) + RUN_FRESH):
+        used = 1
+        if is_marked(m, p):
+            used = 0
+        m.show(SHOW_BLOCK, p, slot, used)
+        p = p + slot
+
+
+def show_runs(m, arena):
+    """Write the status of the arena's runs, by their addresses.
+
+    Requires: the arena's lock.
+    """
+    base = reservation(m)
+    index = next_run(m, arena, FIRST_RUN)
+    while index < runs_end(m):
+        show_run(m, base + (index << RUN_SHIFT), m.load_relaxed(base + index * WORD))
+        index = next_run(m, arena, index + 1)

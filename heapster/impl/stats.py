@@ -56,6 +56,7 @@ from .layout import (
 )
 from .records import show_records
 from .run_layout import SPANS
+from .run_totals import show_runs
 from .runs import is_reserved, run_word, size_of_slot
 from .settings import arena_at
 from .spans import largest_slot
@@ -211,7 +212,7 @@ def show_region(m, region):
 
 
 def show_arena(m, arena):
-    """Write the status of an open arena, newest region first."""
+    """Write the status of an open arena: its regions, newest first, then its runs."""
     m.lock(arena + ARENA_LOCK)
     if m.load(arena + HEAD + NEXT) != NULL:
         m.show(SHOW_ARENA, arena, m.load(arena + HELD_BYTES), m.load(arena + USED_BYTES))
@@ -219,6 +220,8 @@ def show_arena(m, arena):
         while region != NULL:
             show_region(m, region)
             region = m.load(region + REGION_NEXT)
+        if SPANS != 0:
+            show_runs(m, arena)
     m.unlock(arena + ARENA_LOCK)
 
 

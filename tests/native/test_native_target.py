@@ -17,6 +17,7 @@ from heapster.machine.lowering import FAULTS
 from heapster.model.placement import POLICY_NAMES
 from heapster.model.problem import Problem
 from heapster.model.trace import parse
+from heapster.native.library import DEFAULTS
 from tests.hunts import first_hunted
 
 HARMLESS = "long_copy"          # a word more than the old block had goes into the new one, where nothing is promised
@@ -32,7 +33,7 @@ def test_a_few_lives_pass() -> None:
 
 
 def test_a_library_is_loaded_once() -> None:
-    assert native.library() is native.library("", spans=False)
+    assert native.library() is native.library("", spans=DEFAULTS.spans)
 
 
 def test_a_trace_is_run_elsewhere() -> None:

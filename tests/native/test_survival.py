@@ -32,14 +32,15 @@ def test_malloc_stats_speaks_of_this_heap(tmp_path: Path) -> None:
     ("free(p); free(p);", "double free"),
     ("void *q = malloc(40); free(p); free(q); free(p);", "double free"),
     ("free((char *)p + 8);", "invalid pointer"),
-    (("void *a[999]; for (int i = 0; i < 999; i++) a[i] = malloc(40); a[500] = memset(a[500], 0, 48); "
-      "for (int i = 0; i < 999; i++) free(a[i]);"), "invalid pointer"),
+    (("void *a[999]; for (int i = 0; i < 999; i++) a[i] = malloc(2040); "
+      "a[500] = memset(a[500], 0, malloc_usable_size(a[500]) + 8); for (int i = 0; i < 999; i++) free(a[i]);"),
+     "invalid pointer"),
     ("p = malloc(80000); void *q = malloc(80000); ((long *)p)[10001] &= ~2L; free(p);", "corrupt header"),
     (("p = malloc(80000); void *q = malloc(40); free(p); ((long *)p)[0] = (long)q; ((long *)p)[1] = (long)q; "
       "p = malloc(80000);"), "corrupt free list"),
 ])
 def test_misuse_ends_in_one_line_and_abort(body: str, says: str, tmp_path: Path) -> None:
-    text = ("#include <stdlib.h>\n#include <string.h>\n"
+    text = ("#include <malloc.h>\n#include <stdlib.h>\n#include <string.h>\n"
             f"int main(void) {{ void *volatile p = malloc(40); {body} return 0; }}\n")
     done = preloaded(compiled(tmp_path / "misuse", text, "-fno-builtin", "-O0", "-w"))
     assert done.returncode == -6

@@ -7,7 +7,7 @@ from typing import Any
 from heapster.impl import layout
 from heapster.impl.layout import CALL_KINDS, WORD
 from heapster.model.geometry import HEADER, RUN
-from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger
+from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, waiting
 from heapster.model.runs import NO_RUNS, Runs
 
 Figures = tuple[int, ...]           # in the order of the words that `stats` writes
@@ -119,7 +119,17 @@ def lines(heap: Heap) -> list[tuple[int, int, int, int]]:
         for region in arena.regions:
             found.append((layout.SHOW_REGION, region.address, region.end - region.start, 0))
             found += [(layout.SHOW_BLOCK, b.address, b.size, int(b.used)) for b in region.blocks]
+        found += _lines_of_runs(heap, arena.index)
     return found + [(layout.SHOW_MAPPED, m.start, m.length, int(m.used)) for m in heap.mapped]
+
+
+def _lines_of_runs(heap: Heap, index: int) -> Iterator[tuple[int, int, int, int]]:
+    """Those of an arena's runs: a slot is free wherever it waits."""
+    free = waiting(heap)
+    for run in heap.runs.of(index) if heap.runs else ():
+        yield (layout.SHOW_REGION, run.start, RUN, 0)
+        for slot in run.slots:
+            yield (layout.SHOW_BLOCK, slot, run.size, int(slot not in free and slot not in run.back))
 
 
 assert len(NOTHING) == 8 + CALL_KINDS
