@@ -299,14 +299,15 @@ def test_a_planted_fault_is_found_kept_replayed_and_forgotten(heapster: Command,
     assert done.out.splitlines()[-1] == "FAILED: 1 finding"
     (finding,) = json.loads(Path("r.json").read_text(encoding="utf-8"))["findings"]
     jsonschema.validate(json.loads(Path("r.json").read_text(encoding="utf-8")), jsonfile.schema())
-    assert (finding["code"], len(finding["trace"]) <= 8) == ("no_two_free_neighbours", True)
+    assert finding["code"] in ("flags_agree_with_neighbours", "no_two_free_neighbours")
+    assert len(finding["trace"]) <= 8
     kept = Path(".heapster", finding["id"], "min.trace").read_text(encoding="utf-8")
     assert kept.splitlines() == finding["trace"]
 
     again = heapster("replay", finding["id"][:4])
     assert again.code == 1
     assert "STILL FAILS" in again.out
-    assert "no_two_free_neighbours" in again.out
+    assert finding["code"] in again.out
 
     second = heapster("fuzz", str(faulty), "--examples", "0")
     assert (second.code, second.out.splitlines()[-1]) == (1, "FAILED: 1 finding"), "what failed is tried first"

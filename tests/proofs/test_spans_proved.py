@@ -21,8 +21,8 @@ LATE = one_edit("", "runs", "    add(m, base + RUN_USED, -1)\n", "", "")     # a
 
 
 def test_the_command_proves_them_of_either_target(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With what ships as with what is built with spans; and says which each theorem is of."""
-    for target, words in (("sim", ()), ("sim:spans=1", ("sim:spans=1",))):
+    """With what ships as with what is built without spans; and says which each theorem is of."""
+    for target, words in (("sim", ()), ("sim:spans=0", ("sim:spans=0",))):
         assert main(["prove", *words, "runs.run_of", "block.split", "--fresh", "--json", "p.json"]) == 0
         run = json.loads(Path("p.json").read_text(encoding="utf-8"))
         assert run["target"] == target
@@ -35,12 +35,12 @@ def test_what_is_proved_of_the_same_code_is_said_again(empty_folder: Path, monke
     """`split` is the same with spans, the way from a payload to its arena is not."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(empty_folder / "cache"))
     kept: dict[tuple[str, ...], list[dict[str, bool]]] = {}
-    for words in ((), ("sim:spans=1",), ("sim:spans=1",)):
+    for words in (("sim:spans=0",), (), ()):
         main(["prove", *words, "split_conserves_bytes", "a_block_leads_to_its_arena", "--json", "p.json"])
         rows = json.loads(Path("p.json").read_text(encoding="utf-8"))["theorems"]
         kept[words] = kept.get(words, []) + [{row["of"]: row["kept"] for row in rows}]
-    assert kept["sim:spans=1",] == [{"block.split": True, "thread_cache.owner_arena": False},
-                                    {"block.split": True, "thread_cache.owner_arena": True}]
+    assert kept[()] == [{"block.split": True, "thread_cache.owner_arena": False},
+                        {"block.split": True, "thread_cache.owner_arena": True}]
 
 
 def test_a_theorem_that_does_not_hold_with_spans_is_not_proved_of_them() -> None:
@@ -63,7 +63,7 @@ def test_a_fault_where_there_are_spans_is_replayed_there() -> None:
              for outcome in outcomes if outcome.finding]
     assert found and found[0].finding and "replayed on the simulated machine" in found[0].finding.details
     shown = parse(found[0].finding.counterexample)
-    for target in ("sim", "sim:spans=1"):
+    for target in ("sim", "sim:spans=0"):
         [(proof, path)] = replays([shown], grammar.parse(target))
         assert (proof.of, path.failed) == ("runs.pool_run", {})        # of what ships it holds
 

@@ -76,6 +76,7 @@ from heapster.checkers.proofs import (
     whole_calls,
 )
 from heapster.checkers.proofs.builds import is_of
+from heapster.native.spans import SHIPPED
 from heapster.results import UsageError
 from heapster.suggest import instead_of
 
@@ -143,8 +144,8 @@ def theorems(proofs: tuple[Proof, ...] = PROOFS) -> list[Theorem]:
     return [theorem for proof in proofs for theorem in proof.theorems()]
 
 
-def selected(names: tuple[str, ...], *, thorough: bool, spans: bool = False) -> tuple[Proof, ...]:
-    """The proofs of the named theorems, functions or files; of all, without a name; or those of a source with spans."""
+def selected(names: tuple[str, ...], *, thorough: bool, spans: bool = SHIPPED) -> tuple[Proof, ...]:
+    """The proofs of the named theorems, functions or files; of all, without a name; of those of a build."""
     found = _named(names, thorough=thorough)
     chosen = tuple(proof for proof in found if is_of(proof, spans=spans))
     if not chosen:

@@ -72,7 +72,7 @@ def _replayed(build: Build, target: Target,
 
 
 def _proof_of(theorem: str) -> Proof:
-    [proof] = selected((theorem,), thorough=True)
+    [proof] = selected((theorem,), thorough=True, spans=False)       # of either build
     return proof
 
 

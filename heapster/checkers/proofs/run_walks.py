@@ -143,7 +143,7 @@ def runs_hold(source: Any, path: Any) -> None:
         path.claim("what_all_runs_hold_is_answered", lambda: w.is_answered(total))
 
 
-class ShownSlots:
+class SlotsShown:
     """The loop over the slots of a run that were handed out at some time, cut: any is next, or none."""
 
     def __init__(self, path: Any) -> None:
@@ -179,7 +179,7 @@ class ShownSlots:
 
 def show_run(source: Any, path: Any) -> None:
     """Any run of each class, a slot at a time."""
-    s = ShownSlots(path)
+    s = SlotsShown(path)
     try:
         with replaced(source.run_totals, **s.r.notes.answering(is_marked=s.waits)):
             cut(source.run_totals.show_run, s)(s.r.m, s.r.start, s.r.word_there)

@@ -25,6 +25,7 @@ from heapster.checkers.proofs import BITS, LONGEST_AFTER_REFUTING, Proof, Theore
 from heapster.checkers.proofs.kept import KeptProofs
 from heapster.checkers.targets.target import SIM, Target, built, folder
 from heapster.extras import install
+from heapster.native.spans import SHIPPED
 from heapster.results import Finding, TargetError
 
 MOST_PATHS_AFTER_REFUTING = 50      # a broken heap can go on for ever
@@ -97,7 +98,7 @@ class Runner:
     stop_at: str = ""               # the theorem whose refutation is enough
     kept: KeptProofs | None = None  # what went through before, on a source that may have changed
     cross_check: bool = False       # ask cvc5 too
-    spans: bool = False             # the source as it is built with spans, whatever the proof is of
+    spans: bool = SHIPPED           # the source as it is built with spans, whatever the proof is of
     pool: Pool | None = None        # others who prove, in the stead of children
 
     def run(self, proofs: Sequence[Proof]) -> Iterator[list[TheoremResult]]:
@@ -300,7 +301,7 @@ def is_replayed(finding: Finding | None) -> bool:
     return finding is not None and REPLAYED in finding.details
 
 
-def target_of(origin: Origin, *, spans: bool = False) -> Target:
+def target_of(origin: Origin, *, spans: bool = SHIPPED) -> Target:
     """What findings name as their target."""
     target = folder(origin) if isinstance(origin, Path) else SIM
     return replace(target, settings=built(with_spans=spans))

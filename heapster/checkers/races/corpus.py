@@ -226,11 +226,9 @@ WITH_SPANS = (                  # of what is built with spans
 def corpus(*, spans: bool = False) -> Iterator[tuple[Program, int]]:
     """Each written program as it stands, then each on what ships; with the preemptions worth exploring.
 
-    What ships has no part in a hardened heap: policies, caches and kept mappings are others'; and that has no runs.
+    What ships has no part in a hardened heap: policies, caches and kept mappings are others'.
     """
     written = [(parse_program(each.text), each.most) for each in (*WITH_SPANS * spans, *WRITTEN)]
-    if spans:
-        written = [(program, most) for program, most in written if not is_hardened(program)]
     yield from written
     known = {as_shipped(program): most for program, most in written if not is_hardened(program)}
     yield from known.items()

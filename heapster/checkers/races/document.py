@@ -123,7 +123,8 @@ def document() -> Iterator[str]:
     yield from litmus_rows()
     yield ""
     yield "## Planted faults\n"
-    yield "Each is found in a copy of `impl`, shrunk, and found again by its replay (`heapster mutate --by races`)."
+    yield "Each is found in a copy of `impl`, shrunk, and found again by its replay (`heapster mutate --by races`): those of"
+    yield "runs with spans, all others without (`heapster replay REPLAY --target COPY:spans=0`)."
     yield "Those with a pattern are found by real threads too (`heapster mutate --by stress`).\n"
     yield "| planted fault | found as | replay | also by the pattern |\n|---|---|---|---|"
     for fault in FAULTS:
@@ -132,7 +133,7 @@ def document() -> Iterator[str]:
     yield "\n## The written programs\n\n| what meets | program |\n|---|---|"
     for written in WRITTEN:
         yield f"| {written.about} | `{_escaped(written.text)}` |"
-    yield "\nBeside them, of what is built with spans (`heapster races sim:spans=1`):\n"
+    yield "\nBeside them, of what is built with spans:\n"
     yield "| what meets | program |\n|---|---|"
     for written in WITH_SPANS:
         yield f"| {written.about} | `{_escaped(written.text)}` |"
