@@ -36,7 +36,7 @@ def test_policies_and_libc_are_valid_and_measured(tmp_path: Path) -> None:
     assert run.verdict is Verdict.PASSED
     for row in run.extra["table"][str(tmp_path / "t")].values():
         assert row["valid"]
-        assert 0.5 < row["utilization"] <= 1
+        assert 0.2 < row["utilization"] <= 1         # of runs of 64 KiB a small trace fills little
         assert 0 < row["points"] <= 100
         assert row["ops"] == 20000
     one = run.extra["table"][str(tmp_path / "t")]["best_fit"]
