@@ -1,4 +1,4 @@
-"""What the runs of an arena come to, recomputed, and their slots one by one: for checks, figures and the status dump."""
+"""What the runs of an arena come to, recomputed, and their slots one by one: for checks, figures, the status dump."""
 
 from .layout import SHOW_BLOCK, SHOW_REGION, WORD
 from .run_layout import FIRST_RUN, RUN_BYTES, RUN_FRESH, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT

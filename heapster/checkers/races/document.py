@@ -123,8 +123,8 @@ def document() -> Iterator[str]:
     yield from litmus_rows()
     yield ""
     yield "## Planted faults\n"
-    yield "Each is found in a copy of `impl`, shrunk, and found again by its replay (`heapster mutate --by races`): those of"
-    yield "runs with spans, all others without (`heapster replay REPLAY --target COPY:spans=0`)."
+    yield "Each is found in a copy of `impl`, shrunk, and found again by its replay (`heapster mutate --by races`):"
+    yield "those in runs with spans, all others without (`heapster replay REPLAY --target COPY:spans=0`)."
     yield "Those with a pattern are found by real threads too (`heapster mutate --by stress`).\n"
     yield "| planted fault | found as | replay | also by the pattern |\n|---|---|---|---|"
     for fault in FAULTS:
