@@ -32,7 +32,7 @@ TWO_ARENAS = parse("growth 4096; threshold 8192; arenas 2; a = malloc(100); thre
                    "free(d); finalize")
 SPANS = TargetSettings(spans=1)
 # Two runs of one class fill; the one that is not being cut empties, goes to the pool, and its pages go back.
-WITH_RUNS = parse("cache 2048; keep0 = malloc(40); " + "; ".join(f"a{n} = malloc(1000)" for n in range(66)) + "; "
+WITH_RUNS = parse("cache 8192; keep0 = malloc(40); " + "; ".join(f"a{n} = malloc(1000)" for n in range(66)) + "; "
                   + "; ".join(f"free(a{n})" for n in range(66)) + "; trim 0; b = malloc(300); c = malloc(500)")
 
 
