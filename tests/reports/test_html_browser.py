@@ -132,6 +132,7 @@ def test_a_slot_tells_its_class_owner_and_state_and_no_header(browser: Any, url:
     assert sorted({state for found in states for state in found}) == ["back", "cached", "never handed out", "out"]
     assert all(f"arena 0, slot {number} of 1024 (0x" in text for number, text in enumerate(told, 1))
     assert all("header" not in text and "footer" not in text for text in told)
+    assert [text.count("so since step 14: ") for text in told if ", out · " in text] == [1], "it was cached till then"
     assert all(("so since step" in text) == ("never handed out · of" not in text) for text in told)
 
 
@@ -144,6 +145,9 @@ def test_runs_are_in_the_figures_and_the_pool_beside_them(browser: Any, url: str
     titles = browser.execute_script("const m = travel.maps[0]; return m.places.map(({ strip }) => m.title(strip))")
     assert "arena 0 · 1024 B slots · 0 out, 0 cached, 2 back of 64" in titles, titles
     assert titles[-1] == "a run that nobody has · 64.0 KiB", titles
+    browser.execute_script("travel.zoom = LEAST; travel.draw()")
+    assert browser.execute_script("""const m = travel.maps[0];
+        return m.places.every(({ strip }) => !strip.addr.length || m.endOf(strip) >= m.freshFrom(strip))"""), "all rows"
     at(browser, f"{url}#heap=t&step=3")
     assert not any(item.is_displayed() for item in browser.find_elements(By.CSS_SELECTOR, "[data-of-runs]"))
 

@@ -40,11 +40,11 @@ class HeapMap {
 
   rowsOf(strip) { return Math.ceil((this.endOf(strip) - strip.start) / this.bytesPerRow); }
 
-  // Where what is drawn of a strip ends: of a run, the row of the last slot that was handed out.
+  // Where what is drawn of a strip ends: of a run, the row in which the last slot ends that was handed out.
   endOf(strip) {
     if (strip.kind < SLOTS) return strip.end;
-    const last = strip.addr.length ? strip.addr[strip.addr.length - 1] - strip.start : 0;
-    return Math.min(strip.end, strip.start + (Math.floor(last / this.bytesPerRow) + 1) * this.bytesPerRow);
+    const rows = Math.max(1, Math.ceil((this.freshFrom(strip) - strip.start) / this.bytesPerRow));
+    return Math.min(strip.end, strip.start + rows * this.bytesPerRow);
   }
 
   // Pixels down to the last used block of each strip, or slot; what is free behind it need not be seen whole.
