@@ -57,12 +57,12 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
             junit: str | None, store: str, covers: str | None, fuzz: float | None, *, only_list: bool, thorough: bool,
             with_faults: bool, fresh: bool, cross_check: bool, compiled: bool, **given: Any) -> int:
     """Prove with z3 what the docstrings of impl promise, on the source that ships or on a copy of it."""
+    folder, spans, names = aimed(words)
     if compiled:
         _check_solvers(cross_check=False)
         from heapster.commands.prove_compiled import validate  # noqa: PLC0415  loads z3
-        others = write, covers, fuzz, thorough or None, with_faults or None, fresh or None, cross_check or None
-        return validate(words, timeout, Delivery(json, junit), given, only_list=only_list, others=others)
-    folder, spans, names = aimed(words)
+        others = folder, write, covers, fuzz, thorough or None, with_faults or None, fresh or None, cross_check or None
+        return validate(names, timeout, Delivery(json, junit), given, spans=spans, only_list=only_list, others=others)
     if covers is not None or fuzz is not None:
         from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
         return measure(folder or names, covers, fuzz, Delivery(json, junit), Path(store), spans=spans)

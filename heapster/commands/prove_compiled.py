@@ -1,14 +1,16 @@
-"""`heapster prove --compiled`: the library's code held against its source."""
+"""`heapster prove --compiled`: the library's code held against its source, of the build that ships or of the other."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from heapster.checkers.proofs.compiled.run import held, named, source_functions
+from heapster.checkers.proofs.compiled.run import held, named, this_library
 from heapster.checkers.proofs.compiled.validation import ASSUMED, LONGEST, Validation, Validity
+from heapster.checkers.targets.target import NATIVE, SIM, built
 from heapster.commands.delivery import Delivery
 from heapster.commands.workers import pool_of
 from heapster.reports.output import say
@@ -25,12 +27,13 @@ STYLES = {Validity.VALIDATED: GOOD, Validity.REFUTED: BAD, Validity.NOT_COVERED:
 
 
 def validate(names: Sequence[str], timeout: float | None, delivery: Delivery, given: dict[str, Any], *,
-             only_list: bool, others: Sequence[Any]) -> int:
-    """Hold the functions of the library that have these names, or all, against the source."""
+             spans: bool, only_list: bool, others: Sequence[Any]) -> int:
+    """Hold the functions of the library that have these names, or all, against the source; with spans or without."""
     if given["scheduler"] or any(other is not None for other in others):
-        raise UsageError("--compiled holds the library that ships against its source, and asks z3 alone, on this "
-                         "machine: leave out the other options but --jobs, --timeout, --list, --json and --junit")
-    chosen = named(names)
+        raise UsageError("--compiled holds the library, as it ships or with spans=0 or 1, against its source, and asks "
+                         "z3 alone, on this machine: leave out a folder, and the other options but --jobs, --timeout, "
+                         "--list, --json and --junit")
+    chosen = named(names, spans=spans)
     if only_list:
         say((name, PLAIN) for name in chosen)
         return 0
@@ -38,26 +41,41 @@ def validate(names: Sequence[str], timeout: float | None, delivery: Delivery, gi
     started, found, interrupted = monotonic(), list[Validation](), False
     with Meter("prove --compiled") as meter:
         try:
-            for done in pool_of(given).in_order(chosen, partial(held, timeout or LONGEST)):
+            for done in pool_of(given).in_order(chosen, partial(held, timeout or LONGEST, spans=spans)):
                 found.append(done)
                 meter.show(len(found) / len(chosen), done.name)
         except KeyboardInterrupt:
             interrupted = True
         meter.close(counted(len(found), "function"))
-    run = _run(found, monotonic() - started, interrupted=interrupted)
-    say(_lines(found, run.findings, source_functions(), whole=not names))
+    run = _run(found, monotonic() - started, spans=spans, interrupted=interrupted)
+    functions = len(this_library(spans=spans).functions)
+    say(_lines(found, run, functions, whole=not names))
     return delivery.write(run)
 
 
-def _run(found: Sequence[Validation], seconds: float, *, interrupted: bool) -> Run:
+def _run(found: Sequence[Validation], seconds: float, *, spans: bool, interrupted: bool) -> Run:
     ends = {each.held for each in found}
     verdict = Verdict.FAILED if Validity.REFUTED in ends else (
         Verdict.PASSED if ends == {Validity.VALIDATED} else Verdict.INCONCLUSIVE)
-    return Run("prove", "native", 0, verdict, seconds, len(found),
-               tuple(_finding(each) for each in found if each.held is Validity.REFUTED),
+    settings = built(with_spans=spans)
+    again = " ".join(("heapster prove", *[str(replace(SIM, settings=settings))] * bool(settings.given), "--compiled"))
+    return Run("prove", str(replace(NATIVE, settings=settings)), 0, verdict, seconds, len(found),
+               tuple(_finding(each, again) for each in found if each.held is Validity.REFUTED),
                checks={each.name: each.ways for each in found},
                extra={"compiled": [_row(each) for each in found], "interrupted": interrupted,
+                      "with_spans": spans, "ends": _counts(found), "why_not": _reasons(found),
                       "not_checked": list(ASSUMED)})
+
+
+def _counts(found: Sequence[Validation]) -> dict[str, int]:
+    """How many functions came to each end."""
+    ends = Counter(each.held for each in found)
+    return {each.value: ends[each] for each in Validity}
+
+
+def _reasons(found: Sequence[Validation]) -> dict[str, int]:
+    """Of how many functions each reason is that they are not validated, the commonest first."""
+    return dict(Counter(each.reason for each in found if each.held is not Validity.VALIDATED).most_common())
 
 
 def _row(each: Validation) -> dict[str, Any]:
@@ -65,25 +83,27 @@ def _row(each: Validation) -> dict[str, Any]:
             "words": each.words, "functions": sorted(each.met)}
 
 
-def _finding(each: Validation) -> Finding:
+def _finding(each: Validation, again: str) -> Finding:
     identity = sha256(f"{each.name} {each.reason}".encode()).hexdigest()[:8]
     return Finding(identity, CODE, f"{each.name}, which is made of {each.of}: {each.reason}", (),
-                   f"heapster prove --compiled {each.name}", details=(f"where {each.words}",) if each.words else ())
+                   f"{again} {each.name}", details=(f"where {each.words}",) if each.words else ())
 
 
-def _lines(found: Sequence[Validation], findings: Sequence[Finding], functions: int, *,
-           whole: bool) -> "Iterator[Line]":
+def _lines(found: Sequence[Validation], run: Run, functions: int, *, whole: bool) -> "Iterator[Line]":
     for each in found:
         told = counted(each.ways, "way") if each.held is Validity.VALIDATED else each.reason
         yield f"  {each.held.value:12} {each.name:40} {told}", STYLES[each.held]
     for assumption in ASSUMED:
         yield f"  assumed: {assumption}", FAINT
-    for finding in findings:
+    for finding in run.findings:
         yield from finding_lines(finding)
-    ends = Counter(each.held for each in found)
+    ends = run.extra["ends"]
+    for reason, number in run.extra["why_not"].items():
+        yield f"  not shown: {counted(number, 'function')}: {reason}", OPEN
     met = {name for each in found if each.held is Validity.VALIDATED for name in each.met}
     share = f", in which {len(met)} of the {functions} functions of impl stand" if whole else ""
-    counts = ", ".join(f"{ends[each]} {each.value}" for each in (Validity.REFUTED, Validity.NOT_COVERED))
-    of_all = f"{ends[Validity.VALIDATED]} of {counted(len(found), 'function')} of the library VALIDATED{share}"
-    yield (f"prove --compiled: {of_all}, {counts}",
-           BAD if findings else GOOD if len(found) == ends[Validity.VALIDATED] else OPEN)
+    counts = ", ".join(f"{ends[each.value]} {each.value}" for each in (Validity.REFUTED, Validity.NOT_COVERED))
+    shown = ends[Validity.VALIDATED.value]
+    build = "with spans" if run.extra["with_spans"] else "without spans"
+    of_all = f"{shown} of {counted(len(found), 'function')} of the library {build} VALIDATED{share}"
+    yield f"prove --compiled: {of_all}, {counts}", BAD if run.findings else GOOD if len(found) == shown else OPEN

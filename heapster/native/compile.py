@@ -2,7 +2,7 @@
 
     python -m heapster.native.compile front OUT.bc          Numba: `impl` to LLVM's language; slow
     python -m heapster.native.compile back IN.bc OUT.o [FAULT] [VARIANT] [TRIPLE]     LLVM: to an object file
-    python -m heapster.native.compile text IN.bc OUT.o OUT.ll       the same, and what LLVM made it of, to be read
+    python -m heapster.native.compile text IN.bc OUT.o OUT.ll [LARGE]   the same, and what LLVM made it of, to be read
 
 In processes of their own, because Numba reads its settings from the environment when imported and
 keeps what is registered with it for ever. `library.REPRODUCIBLE` makes the bytes reproducible.
@@ -39,8 +39,8 @@ HOT = frozenset({                   # on the way of every malloc and free: inlin
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
     "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory", "api.realloc_slow", "api.free_other",
     "api.calloc_slow", "settings.attach_anew"})
-TABLES = {                          # functions that are compiled to tables, and of which numbers
-    class_entry: range(-run_layout.SPANS, layout.LEAST_LARGE >> layout.ALIGN_SHIFT)}
+TABLES = {                          # functions that are compiled to tables, and of which numbers; spans are 0 or 1
+    class_entry: lambda spans: range(-spans, layout.LEAST_LARGE >> layout.ALIGN_SHIFT)}
 ZEROED_SLOT = re.compile(           # Numba's own slots: calls write to them, before they are read
     r"(?P<made>(?P<slot>%(?:\.\d+|excinfo\S*)) = alloca (?:i\d+|ptr)(?:, align \d+)?\n)"
     r"\s*store (?:i\d+ 0|i1 false|ptr null), ptr (?P=slot)(?:, align \d+)?\n")
@@ -97,7 +97,7 @@ def register_sources() -> None:
 
     for function in (*sources(), entries.statics, entries.thread):
         if function in TABLES:
-            overload(function)(native.tabled(function, TABLES[function]))
+            overload(function)(native.tabled(function, TABLES[function](run_layout.SPANS)))
         else:
             register_jitable(**WITHOUT_WRAPPERS)(function)
 
@@ -186,9 +186,9 @@ def back(source: Path, out: Path, fault: str = "", variant: str = "", triple: st
     out.write_bytes(emit(on_machine(source, fault, variant, large), target_of(triple)))
 
 
-def text(source: Path, out: Path, written: Path) -> None:
+def text(source: Path, out: Path, written: Path, large: str = "") -> None:
     """Write the allocator as `back` does, and its code: after it LLVM only chooses the processor's instructions."""
-    module = on_machine(source)
+    module = on_machine(source, large=large)
     out.write_bytes(emit(module, target_of("")))
     written.write_text(str(module), encoding="utf-8")
 
@@ -233,6 +233,6 @@ if __name__ == "__main__":
     if step == "front":
         front(Path(arguments[0]))
     elif step == "text":
-        text(*map(Path, arguments))
+        text(Path(arguments[0]), Path(arguments[1]), Path(arguments[2]), *arguments[3:])
     else:
         back(Path(arguments[0]), Path(arguments[1]), *arguments[2:])

@@ -84,13 +84,14 @@ def core(fault: str = "", variant: str = "", *, spans: bool = DEFAULTS.spans) ->
     return cache.entry(f"core-{cache.digest(*parts)}", lambda out: _step(out, FRONT_WITHOUT, *arguments)) / CORE
 
 
-def text() -> str:
-    """The code without spans in LLVM's language, as machine code was made of it; of that very code, byte for byte."""
+def text(*, spans: bool = DEFAULTS.spans) -> str:
+    """The code in LLVM's language, as machine code was made of it, with spans or without: of that, byte for byte."""
     toolchain.check_platform()
-    bitcode = _bitcode(FRONT_WITHOUT)
+    bitcode = _bitcode(FRONT_WITH_SPANS if spans else FRONT_WITHOUT)
     digest = cache.digest(bitcode.parent.name, *_contents([PACKAGE / "machine" / name for name in LOWERED]))
-    made = cache.entry(f"text-{digest}", lambda out: _step(out, FRONT_WITHOUT, "text", bitcode, CORE, TEXT))
-    if (made / CORE).read_bytes() != core(spans=False).read_bytes():
+    arguments = ("text", bitcode, CORE, TEXT, LARGE if spans else "")
+    made = cache.entry(f"text-{digest}", lambda out: _step(out, FRONT_WITHOUT, *arguments))
+    if (made / CORE).read_bytes() != core(spans=spans).read_bytes():
         raise TargetError("the library that is used here is not what this machine makes of the source: a wheel brought "
                           "it along, or CC names a cross compiler; unset CC, or install from the source")
     return (made / TEXT).read_text(encoding="utf-8")

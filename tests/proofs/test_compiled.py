@@ -7,10 +7,12 @@ import pytest
 
 from heapster.checkers.proofs.compiled.faults import planted
 from heapster.checkers.proofs.compiled.library_text import CompiledLibrary
-from heapster.checkers.proofs.compiled.run import named, this_library
+from heapster.checkers.proofs.compiled.run import held, named, this_library
 from heapster.checkers.proofs.compiled.validation import Validation, Validity, validated
+from heapster.checkers.targets.source import without_spans
 from heapster.cli import main
 from heapster.impl import layout
+from heapster.native.library import DEFAULTS
 from heapster.results import UsageError
 
 BLOCK_SIZE = """
@@ -45,7 +47,7 @@ FULL = 281474976710640      # the bits of a header that are the size
 
 def of_text(text: str) -> Validation:
     """What comes of the one function of a library with this text."""
-    library = CompiledLibrary(text, {})
+    library = CompiledLibrary(text, {}, without_spans())
     [subject] = library.all()
     return validated(library, subject)
 
@@ -108,24 +110,34 @@ def test_what_is_written_in_a_language_that_is_not_known_is_not_covered() -> Non
 QUICK = ["heapster_word_malloc", "heapster_word_free", "heapster_word_realloc", "malloc.malloc_slow.direct",
          "region.drop_region", "vault.map_guarded", "heapster_word_set_keep", "arena.check_neighbours"]
 HUNTED = ["region.drop_region", "heapster_word_set_arenas", "vault.map_guarded", "malloc.malloc_slow.direct"]
+HUNTED_WITH_SPANS = ["thread_cache.send_if_remote"]     # which asks of whose run an address is
+BUILDS = pytest.mark.parametrize("spans", [False, True])
 SAME = 2                    # changes of one of these functions, at most, that change nothing
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_functions_of_the_library_are_validated(name: str) -> None:
-    found = validated(this_library(), this_library().of(name))
+@BUILDS
+def test_functions_of_the_library_are_validated(name: str, spans: bool) -> None:
+    found = held(60, name, spans=spans)
     assert (found.held, found.reason) == (Validity.VALIDATED, "")
 
 
-@pytest.mark.parametrize("name", HUNTED)
-def test_each_fault_in_the_code_is_refuted(name: str) -> None:
-    library = this_library()
+@pytest.mark.parametrize(("name", "spans"), [*[(name, False) for name in HUNTED],
+                                             *[(name, True) for name in HUNTED_WITH_SPANS]])
+def test_each_fault_in_the_code_is_refuted(name: str, spans: bool) -> None:
+    library = this_library(spans=spans)
     subject = library.of(name)
     found = [(fault, validated(library, subject._replace(code=fault.code))) for fault in planted(subject.code)]
     assert {came.held for _, came in found} <= {Validity.REFUTED, Validity.VALIDATED}
     same = [f"{fault.kind}: {fault.text}" for fault, came in found if came.held is Validity.VALIDATED]
     assert len(same) <= SAME, same
     assert len(found) > 2 * len(same)
+
+
+def test_what_the_code_with_spans_is_read_beside_has_spans() -> None:
+    assert "runs.owner_of_slot" in held(60, "thread_cache.send_if_remote", spans=True).met
+    assert "thread_cache.send_if_remote" not in named([], spans=False)
+    assert list(this_library(spans=True).tabled.values()) != list(this_library(spans=False).tabled.values())
 
 
 def test_faults_of_many_kinds_are_planted() -> None:
@@ -147,10 +159,22 @@ def test_names_are_those_of_the_source_or_of_the_library() -> None:
 def test_the_command_says_what_is_validated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "run.json"
     assert main(["prove", "--compiled", "api.malloc", "--jobs", "1", "--json", str(file)]) == 0
-    assert "1 of 1 function of the library VALIDATED" in capsys.readouterr().out
-    [row] = json.loads(file.read_text(encoding="utf-8"))["compiled"]
+    assert "1 of 1 function of the library with" in capsys.readouterr().out
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert written["ends"] == {"VALIDATED": 1, "REFUTED": 0, "NOT COVERED": 0}
+    assert (written["why_not"], written["with_spans"]) == ({}, DEFAULTS.spans)
+    [row] = written["compiled"]
     assert (row["name"], row["of"], row["verdict"]) == ("heapster_word_malloc", "api.malloc", "VALIDATED")
     assert "bins.pop" in row["functions"]
+
+
+@pytest.mark.parametrize(("spans", "build"), [(0, "without spans"), (1, "with spans")])
+def test_a_target_chooses_the_build(spans: int, build: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run.json"
+    command = ["prove", f"sim:spans={spans}", "--compiled", "api.free_other", "--jobs", "1", "--json", str(file)]
+    assert main(command) == 0
+    assert f"1 of 1 function of the library {build} VALIDATED" in capsys.readouterr().out
+    assert json.loads(file.read_text(encoding="utf-8"))["with_spans"] is bool(spans)
 
 
 @pytest.mark.parametrize("words", [["no_such"], ["--cross-check"], ["--covers"], ["api.malloc", "--thorough"]])

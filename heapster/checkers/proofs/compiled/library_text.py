@@ -4,18 +4,19 @@ import ast
 import importlib
 import pkgutil
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import FunctionType
 from typing import Any, NamedTuple
 
-import heapster.impl
 from heapster.checkers.proofs.compiled.llvm_reading import LookedUp
 from heapster.checkers.proofs.compiled.llvm_text import CodeParameter, CompiledFunction, functions_in, tables_in
 from heapster.checkers.proofs.compiled.source_reading import name_of, tree_of, words_of
+from heapster.checkers.targets.source import Source
 from heapster.impl import layout
-from heapster.machine.lowering import lowering
+from heapster.machine.lowering import LARGE, lowering
 from heapster.native.entries import ENTRIES, PREFIX
 
 ENDING = re.compile(r"(\.direct|\.whole|\.\d+)+$")
@@ -33,13 +34,15 @@ class Subject(NamedTuple):
 
 
 class CompiledLibrary:
-    """The text of the library, taken apart."""
+    """The text of the library, taken apart, and the source that it was made of, as it was read for that."""
 
-    def __init__(self, text: str, tables: Mapping[str, range]) -> None:
+    def __init__(self, text: str, tables: Mapping[str, range], source: Source) -> None:
+        self._package = source.api.__name__.rpartition(".")[0]
         self.codes = functions_in(text)
         self.tables = tables_in(text)
         self.objects = {"heapster_statics": layout.STATICS_BYTES, "heapster_thread": layout.THREAD_BYTES}
-        lowered = functions_in(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES))
+        large = LARGE if source.has_spans else ""
+        lowered = functions_in(lowering(layout.STATICS_BYTES, layout.THREAD_BYTES, large=large))
         self.operations = {name.removeprefix(OPERATION): code for name, code in lowered.items()}
         self._numbers = tables
 
@@ -51,8 +54,8 @@ class CompiledLibrary:
     @cached_property
     def functions(self) -> dict[str, FunctionType]:
         """The functions of `impl`, module.function."""
-        modules = [importlib.import_module(info.name)
-                   for info in pkgutil.iter_modules(heapster.impl.__path__, "heapster.impl.")]
+        places = sys.modules[self._package].__path__
+        modules = [importlib.import_module(info.name) for info in pkgutil.iter_modules(places, f"{self._package}.")]
         return {name_of(value): value for module in modules for value in vars(module).values()
                 if isinstance(value, FunctionType) and value.__module__ == module.__name__}
 
@@ -75,8 +78,12 @@ class CompiledLibrary:
     @cached_property
     def entries(self) -> dict[str, Subject]:
         """The functions that C calls, by the names that it has for them."""
-        return {name: self._subject(code, ENTRIES[name.removeprefix(PREFIX)].function)
+        return {name: self._subject(code, self._entered(ENTRIES[name.removeprefix(PREFIX)].function))
                 for name, code in self.codes.items() if name.startswith(PREFIX)}
+
+    def _entered(self, function: Any) -> Any:
+        """The function of this source that C calls, as the one that ships without spans says."""
+        return self.functions.get(name_of(function), function)
 
     def all(self) -> Iterator[Subject]:
         """Every function of the library."""
@@ -119,7 +126,7 @@ class CompiledLibrary:
 
     @cached_property
     def _called_from_c(self) -> set[Any]:
-        return {entry.function for entry in ENTRIES.values()}
+        return {self._entered(entry.function) for entry in ENTRIES.values()}
 
     @cached_property
     def _given_to(self) -> dict[tuple[Any, int], list[tuple[FunctionType, ast.expr]]]:
