@@ -57,6 +57,7 @@ from .spans import (
     take_slot,
 )
 from .vault import (
+    abandon,
     enter,
     exchange_spare,
     give_up,
@@ -142,8 +143,9 @@ def make_mapping(m, vault, length, alignment):
         m.store_release(record + KIND, MAPPING)
         if enter(m, m.load(record + BASE), record):
             return record
-        unmap_pages(m, record)
-    give_up(m, vault, record)
+        abandon(m, vault, record)
+    else:
+        give_up(m, vault, record)
     return NULL
 
 

@@ -277,6 +277,7 @@ SPAN = 1
 MAPPING = 2
 FREED_MAPPING = 3                   # its pages have no access any more: it waits, or is spare
 LAST_RECORD = 4                     # the end of a chunk: NEXT is the first record of the chunk before, or NULL
+UNFOUND = 5                         # its pages are nobody's: no table leads to them, and the system did not take them
 BASE = 24                           # first slot, or payload
 SPAN_OWNER = 32                     # the arena, or the record of the mapped blocks: whose lock is the record's
 SLOT = 40                           # bytes of a slot
@@ -430,8 +431,7 @@ assert LIMIT + WORD == 1 << BIN_SHIFT
 assert MOST_CACHED == (STEPS + 1) << (FIRST_STEP_SHIFT + ((BIN_COUNT - 2 - EXACT_CLASSES) >> STEPS_SHIFT)), \
     "it is the least size of the last class that has a bin"
 assert MOST_CACHED < LEAST_LARGE < TOP_CLASS
-assert PLAIN_BITS & (PREV_USED | LEAST_LARGE - ALIGN) == 0
-assert PLAIN_BITS & (OWNER_MASK | CHECKSUM_MASK) == 0
+assert PLAIN_BITS & (PREV_USED | LEAST_LARGE - ALIGN | OWNER_MASK | CHECKSUM_MASK) == 0
 assert PAYLOAD + MARK < MIN_BLOCK + FOOTER
 assert MOST_REMOTE + MOST_SENT <= MOST_COUNTED
 assert LEAST_KEY + KEY_MASK < 0

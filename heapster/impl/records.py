@@ -10,6 +10,7 @@ from .layout import (
     CHUNKS,
     HEAD,
     KIND,
+    LAST_RECORD,
     LEAF_COUNT,
     LEDGERS_EQUAL_RECOMPUTED_TOTALS,
     LENGTH,
@@ -50,7 +51,27 @@ from .layout import (
 from .randomness import canary
 from .settings import arena_at
 from .spans import is_set, is_used, is_zero, slot_at, span_length
-from .vault import first_record, record_after, record_at, unmap_guarded, unmap_pages, vault_of
+from .vault import record_at, unmap_guarded, unmap_pages, vault_of
+
+
+def passing_ends(m, record):
+    """The record, or, if it is the end of a chunk, the first of the chunk before; NULL if there is none."""
+    while record != NULL and m.load_acquire(record + KIND) == LAST_RECORD:
+        record = m.load(record + NEXT)
+    return record
+
+
+def first_record(m):
+    """The first of all records, of any kind; NULL if there is none."""
+    vault = vault_of(m)
+    if vault == NULL:
+        return NULL
+    return passing_ends(m, m.load_acquire(vault + CHUNKS))
+
+
+def record_after(m, record):
+    """The record after this one, of any kind; NULL if it is the last."""
+    return passing_ends(m, record + RECORD_BYTES)
 
 
 def show_record(m, record):

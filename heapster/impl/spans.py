@@ -50,7 +50,18 @@ from .layout import (
 )
 from .randomness import canary, draw
 from .run_layout import SHORT
-from .vault import enter_pages, give_up, keep_of, leave_pages, map_pages, new_record, open_vault, unmap_pages, vault_of
+from .vault import (
+    abandon,
+    enter_pages,
+    give_up,
+    keep_of,
+    leave_pages,
+    map_pages,
+    new_record,
+    open_vault,
+    unmap_pages,
+    vault_of,
+)
 
 
 def reciprocal(slot):
@@ -226,7 +237,8 @@ def make_span(m, arena, index):
     """The record of a new span of a class, which the table leads to; NULL if the system refused memory.
 
     Requires: the arena's lock, and that of the mapped blocks.
-    Ensures:  NULL only if the system refused, and then nothing has changed but what the vault has to spare.
+    Ensures:  NULL only if the system refused, and then nothing has changed but what the vault has to spare, or holds
+              because the system does not take it back.
     """
     vault = open_vault(m)
     if vault == NULL:
@@ -238,8 +250,9 @@ def make_span(m, arena, index):
         write_span(m, arena, record, index)
         if enter_pages(m, m.load(record + BASE), m.load(record + LENGTH), record):
             return record
-        unmap_pages(m, record)
-    give_up(m, vault, record)
+        abandon(m, vault, record)
+    else:
+        give_up(m, vault, record)
     return NULL
 
 

@@ -45,6 +45,7 @@ from .layout import (
     SLOT_BITS,
     SPARE_MAPPINGS,
     SPARES,
+    UNFOUND,
     UNGUARDED,
     VAULT,
     VAULT_BYTES,
@@ -410,24 +411,15 @@ def give_up(m, vault, record):
     m.store(vault + FREE_RECORDS, record)
 
 
-def passing_ends(m, record):
-    """The record, or, if it is the end of a chunk, the first of the chunk before; NULL if there is none."""
-    while record != NULL and m.load_acquire(record + KIND) == LAST_RECORD:
-        record = m.load(record + NEXT)
-    return record
+def abandon(m, vault, record):
+    """Give the pages of the record back and the record up; what the system does not take back stays the record's.
 
-
-def first_record(m):
-    """The first of all records, of any kind; NULL if there is none."""
-    vault = vault_of(m)
-    if vault == NULL:
-        return NULL
-    return passing_ends(m, m.load_acquire(vault + CHUNKS))
-
-
-def record_after(m, record):
-    """The record after this one, of any kind; NULL if it is the last."""
-    return passing_ends(m, record + RECORD_BYTES)
+    Requires: the lock of the mapped blocks, and the record's own; the table does not lead to it.
+    """
+    if unmap_pages(m, record):
+        give_up(m, vault, record)
+    else:
+        m.store_release(record + KIND, UNFOUND)
 
 
 def forget_records(m):

@@ -76,6 +76,7 @@ class HardenedHeap(NamedTuple):
     guards: tuple[tuple[int, int], ...] = ()            # what has no access
     held_locks: tuple[int, ...] = ()
     system: tuple[tuple[int, int], ...] = ()
+    unfound: tuple[tuple[int, int], ...] = ()           # nobody can find it, and the system did not take it back
 
 
 def slot_for(request: int, alignment: int = ALIGN) -> int:
@@ -145,6 +146,11 @@ def _records(heap: HardenedHeap) -> list[Span | HardMapping]:
     return [*heap.spans, *heap.mappings]
 
 
+def _pieces(heap: HardenedHeap) -> list[tuple[int, int]]:
+    """[start, end) of all that is held."""
+    return [*((record.start, record.end) for record in _records(heap)), *heap.vault, *heap.unfound]
+
+
 # Invariants.
 
 Check = Callable[[HardenedHeap], Iterator[str]]
@@ -206,7 +212,7 @@ def what_is_not_used_is_zero(heap: HardenedHeap) -> Iterator[str]:
 
 def pieces_lie_apart(heap: HardenedHeap) -> Iterator[str]:
     """Nothing that the system gave belongs to two."""
-    pieces = sorted([*((r.start, r.end) for r in _records(heap)), *heap.vault])
+    pieces = sorted(_pieces(heap))
     for (_, end), (start, _) in pairwise(pieces):
         if start < end:
             yield f"two pieces share {end - start} bytes"
@@ -214,7 +220,7 @@ def pieces_lie_apart(heap: HardenedHeap) -> Iterator[str]:
 
 def all_that_is_held_is_known(heap: HardenedHeap) -> Iterator[str]:
     """What the system gave is of a record, or of the vault."""
-    known = sum(r.end - r.start for r in _records(heap)) + sum(end - start for start, end in heap.vault)
+    known = sum(end - start for start, end in _pieces(heap))
     held = sum(end - start for start, end in heap.system)
     if known != held:
         yield f"{held} bytes are held, {known} are known of"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from heapster.checkers.lockstep.decode_hardened import decode_hardened
 from heapster.checkers.lockstep.hardened import HardenedLockstep
 from heapster.checkers.lockstep.run_trace import Outcome, rerun, taken
 from heapster.checkers.targets import grammar
@@ -18,6 +19,7 @@ from heapster.model.witnesses import sometimes
 from heapster.results import UsageError
 
 MANY = "; ".join(f"m{i} = malloc({size})" for i, size in enumerate((24, 100, 24, 3000, 90_000, 24, 500)))
+REFUSED = "fail munmap 0; fail mmap 4"     # what was mapped has no place in the table, and stays
 FREED = "; ".join(f"free(m{i})" for i in (1, 2, 4, 5))
 CALLS = f"{MANY}; {FREED}; n = realloc(m0, 30); k = calloc(3, 8); a = aligned_alloc(256, 9); stats"
 ENDED = f"{CALLS}; finalize"
@@ -59,6 +61,23 @@ def test_a_whole_heap_breaks_nothing() -> None:
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_invariant_has_a_heap_that_breaks_it_and_no_other(name: str) -> None:
     assert {problem.code for problem in hardened_violations(BROKEN[name])} == {name}
+
+
+@pytest.mark.parametrize("block", ["malloc(24)", "malloc(32000)", "malloc(90000)", "aligned_alloc(65536, 9)"])
+@pytest.mark.parametrize("granted", range(7))
+def test_pages_that_nobody_finds_and_the_system_does_not_take_are_known(block: str, granted: int) -> None:
+    """The table may have no memory for pages that were had, and the system may refuse to take these back."""
+    text = f"fail munmap 0; fail mmap {granted}; a = {block}; b = malloc(24); stats; finalize"
+    assert run(text).problems == ()
+
+
+@pytest.mark.parametrize("block", ["malloc(32000)", "malloc(90000)"])
+def test_pages_that_nobody_finds_are_returned_with_the_rest(block: str) -> None:
+    lockstep = HardenedLockstep(Simulated())
+    taken(lockstep, parse(f"{REFUSED}; a = {block}"))
+    assert len(decode_hardened(lockstep.m).unfound) == 1
+    taken(lockstep, parse("fail munmap 1000; finalize"))
+    assert lockstep.m.system() == ()
 
 
 # A block that has a mapping in a span's stead.
@@ -112,6 +131,11 @@ def no_check(*_: Any) -> None:
     """Nothing is looked at."""
 
 
+def _entered(m: Any, p: int, record: int) -> bool:
+    """The table was told, and it is said that it was not."""
+    return vault.enter(m, p, record) and record == layout.NULL
+
+
 FAULTS: dict[str, tuple[ModuleType, str, Any, str, str]] = {
     "a double free is not seen": (hardened, "check_slot", no_check, "a = malloc(24); free(a); free(a)",
                                   "misuse_unnoticed"),
@@ -124,6 +148,12 @@ FAULTS: dict[str, tuple[ModuleType, str, Any, str, str]] = {
     "slots are not counted": (hardened, "count_slot", no_check, CALLS, "ledgers_count_what_is_used"),
     "a slot is too small": (hardened, "slot_for", lambda request, _alignment: 32 if request < 9999 else 0, CALLS,
                             "usable_too_small"),
+    "pages that the system refuses to take back have no record": (
+        hardened, "abandon", vault.give_up, f"{REFUSED}; a = malloc(90000)", "all_that_is_held_is_known"),
+    "a span's pages have no record then": (
+        spans, "abandon", vault.give_up, f"{REFUSED}; a = malloc(32000)", "all_that_is_held_is_known"),
+    "the table leads to pages that nobody may use": (
+        hardened, "enter", _entered, "fail munmap 0; a = malloc(90000)", "undecodable_heap"),
     "realloc moves for nothing": (malloc, "resize_hardened", lambda *_: 0, "a = malloc(24); b = realloc(a, 20)",
                                   "answer_diverges"),
 }

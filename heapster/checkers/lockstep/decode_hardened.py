@@ -13,6 +13,7 @@ from heapster.model.hardened import POOLS, HardenedHeap, HardMapping, Span
 Load = Callable[[int], int]
 BITS = layout.SLOT_BITS
 MASK = (1 << 63) - 1
+OF_BLOCKS = layout.SPAN, layout.MAPPING, layout.FREED_MAPPING
 
 
 def decode_hardened(m: Any) -> HardenedHeap:
@@ -57,8 +58,8 @@ def _heap(m: Any) -> HardenedHeap:
     records = [record for chunk in chunks
                for record in range(chunk, chunk + layout.CHUNK_BYTES - layout.RECORD_BYTES, layout.RECORD_BYTES)]
     tables, table = _tables(pages, vault)
-    if set(table.values()) - set(records):
-        raise Undecodable("the table leads to what is no record")
+    if set(table.values()) - {record for record in records if load(record) in OF_BLOCKS}:
+        raise Undecodable("the table leads to what is no record of blocks")
     listed = {node for owner in owners for node in _listed(m, load, owner)}
     spans = [_span(m, load, record, owners, table, listed, key) for record in records if load(record) == layout.SPAN]
     ring = {load(vault + layout.MAPPINGS_WAIT + place * WORD) for place in range(layout.WAITING_MAPPINGS)}
@@ -67,6 +68,7 @@ def _heap(m: Any) -> HardenedHeap:
         raise Undecodable("a mapping is spare twice")
     mappings = [_mapping(load, record, table, ring, set(spares)) for record in records
                 if load(record) in (layout.MAPPING, layout.FREED_MAPPING)]
+    unfound = tuple(_held_by(load, record) for record in records if load(record) == layout.UNFOUND)
     pieces = [(vault, layout.VAULT_BYTES), *((chunk, layout.CHUNK_BYTES) for chunk in chunks), *tables]
     return HardenedHeap(
         tuple(spans), tuple(mappings),
@@ -74,7 +76,7 @@ def _heap(m: Any) -> HardenedHeap:
         tuple(tuple(_queue(load, vault + layout.KEEPS + index * PAGE)) for index in {span.arena for span in spans}),
         tuple((index, m.peek(owner + layout.USED_BLOCKS), m.peek(owner + layout.USED_BYTES))
               for owner, index in owners.items()),
-        m.peek(s + layout.UNGUARDED) != 0, tuple(m.guards), m.held(), m.system())
+        m.peek(s + layout.UNGUARDED) != 0, tuple(m.guards), m.held(), m.system(), unfound)
 
 
 def _owners(s: int) -> dict[int, int]:
@@ -119,16 +121,22 @@ def _listed(m: Any, load: Load, owner: int) -> Iterator[int]:
 
 
 def _bits(load: Load, start: int) -> frozenset[int]:
-    words = layout.MOST_SLOTS // BITS
-    return frozenset(word * BITS + bit for word in range(words) for bit in range(BITS)
-                     if load(start + word * layout.SLOT_STRIDE) >> bit & 1)
+    bits = sum(load(start + word * layout.SLOT_STRIDE) << word * BITS for word in range(layout.MOST_SLOTS // BITS))
+    return frozenset(_places(bits))
+
+
+def _places(bits: int) -> Iterator[int]:
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits -= lowest
 
 
 def _span(m: Any, load: Load, record: int, owners: dict[int, int], table: dict[int, int], listed: set[int],
           key: int) -> Span:
     base, length, slot, slots = (load(record + word) for word in (
         layout.BASE, layout.LENGTH, layout.SLOT, layout.SLOTS))
-    start, owner = load(record + layout.MAPPING_START), load(record + layout.SPAN_OWNER)
+    owner = load(record + layout.SPAN_OWNER)
     if owner not in owners or slot <= 0 or not 0 < slots <= layout.MOST_SLOTS:
         raise Undecodable("a span has no owner, or no slots")
     taken = _bits(load, record + layout.TAKEN)
@@ -143,7 +151,7 @@ def _span(m: Any, load: Load, record: int, owners: dict[int, int], table: dict[i
             broken += [p] * (m.peek(p + slot - WORD) != canary_of(p, key))
         elif m.nonzero(p, p + slot):
             dirty.append(p)
-    return Span(owners[owner], start, start + load(record + layout.MAPPING_BYTES), base, length, slot, slots,
+    return Span(owners[owner], *_held_by(load, record), base, length, slot, slots,
                 load(record + layout.SPAN_FREE), taken - beyond, waiting, tuple(broken), tuple(dirty),
                 all(table.get(page) == record for page in range(base, base + length, PAGE)), record in listed)
 
@@ -155,9 +163,15 @@ def canary_of(p: int, key: int) -> int:
 
 
 def _mapping(load: Load, record: int, table: dict[int, int], ring: set[int], spares: set[int]) -> HardMapping:
-    start, base = load(record + layout.MAPPING_START), load(record + layout.BASE)
-    return HardMapping(start, start + load(record + layout.MAPPING_BYTES), base, load(record + layout.LENGTH),
+    base = load(record + layout.BASE)
+    return HardMapping(*_held_by(load, record), base, load(record + layout.LENGTH),
                        load(record) == layout.MAPPING, table.get(base) == record, record in ring, record in spares)
+
+
+def _held_by(load: Load, record: int) -> tuple[int, int]:
+    """[start, end) of what the record has of the system."""
+    start = load(record + layout.MAPPING_START)
+    return start, start + load(record + layout.MAPPING_BYTES)
 
 
 def _queue(load: Load, keep: int) -> Iterator[int]:

@@ -317,7 +317,7 @@ def passing_ends(source: Any, path: Any) -> None:
     """Any records, one at a time."""
     s = PassedEnds(path)
     try:
-        found = cut(source.vault.passing_ends, s)(s.r.m, s.r.record)
+        found = cut(source.records.passing_ends, s)(s.r.m, s.r.record)
     except Over:
         return
     path.claim("no_end_of_a_chunk_is_answered", lambda: s.r.is_left() and (found == 0 or s.r.kind != LAST))
@@ -329,8 +329,8 @@ def first_record(source: Any, path: Any) -> None:
     vault, first, found = w.span("vault", 4096), path.word("first", LOWEST, HIGHEST, 256), or_null(path, "found")
     w.m.put(w.statics + STATICS["vault"], vault if has else 0, "vault")
     w.m.put(vault + HARDENED["CHUNKS"], first, "newest chunk")
-    with replaced(source.vault, **notes.answering(passing_ends=found)):
-        record = source.vault.first_record(w.m)
+    with replaced(source.records, **notes.answering(passing_ends=found)):
+        record = source.records.first_record(w.m)
     path.claim("the_first_record_is_of_the_newest_chunk", lambda: only(w.m) and record == (found if has else 0)
                and notes.are(*[("passing_ends", first)] * has))
 
@@ -338,8 +338,8 @@ def first_record(source: Any, path: Any) -> None:
 def record_after(source: Any, path: Any) -> None:
     """Any record."""
     r, found = OneRecord(path), or_null(path, "found")
-    with replaced(source.vault, **r.notes.answering(passing_ends=found)):
-        record = source.vault.record_after(r.m, r.record)
+    with replaced(source.records, **r.notes.answering(passing_ends=found)):
+        record = source.records.record_after(r.m, r.record)
     path.claim("the_next_record_is_256_bytes_on", lambda: r.is_left() and record == found and r.notes.are(
         ("passing_ends", r.record + 256)))
 
@@ -434,13 +434,13 @@ PROOFS = (
            what_is_freed_takes_the_place_of_what_waited="that slot, if there was one, is free again"),
     _proof("records.lock_owner", lock_owner,
            a_record_of_a_kind_is_locked="its owner's lock is taken; none for a record of no kind"),
-    _proof("vault.passing_ends", passing_ends,
+    _proof("records.passing_ends", passing_ends,
            records_are_passed_from_that_on="it begins with the record that it is given",
            only_the_end_of_a_chunk_is_passed="each turn goes from the end of a chunk to the first of the chunk before",
            no_end_of_a_chunk_is_answered="a record that is no end of a chunk, or NULL"),
-    _proof("vault.first_record", first_record,
+    _proof("records.first_record", first_record,
            the_first_record_is_of_the_newest_chunk="ends of chunks passed; NULL without a vault"),
-    _proof("vault.record_after", record_after,
+    _proof("records.record_after", record_after,
            the_next_record_is_256_bytes_on="ends of chunks passed"),
     _proof("records.show_record", show_record,
            a_spans_slots_are_shown_behind_it="the span's line comes before, and its first slot is the first",

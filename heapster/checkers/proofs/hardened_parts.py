@@ -208,6 +208,18 @@ def give_up(source: Any, path: Any) -> None:
                == [True] * 3)
 
 
+def abandon(source: Any, path: Any) -> None:
+    """A record of a span or a mapping, whose pages the system takes or not."""
+    v, taken = Vaulted(path), bool(path.choose(2))
+    kind = v.record + HARDENED["KIND"]
+    v.m.store(kind, 1 + path.choose(2))
+    with replaced(source.vault, **v.notes.answering(unmap_pages=taken, give_up=0)):
+        source.vault.abandon(v.m, v.vault, v.record)
+    path.claim("a_record_is_given_up_with_its_pages_or_keeps_them", lambda: v.notes.are(
+        ("unmap_pages", v.record), *[("give_up", v.vault, v.record)] * taken) and only(v.m, kind)
+        and (taken or bool(v.m.load(kind) == HARDENED["UNFOUND"])))
+
+
 def add_chunk(source: Any, path: Any) -> None:
     """Chunks, or none; the system gives one or not."""
     v, older, has = Vaulted(path), or_null(path, "older"), path.choose(2)
@@ -290,6 +302,8 @@ PROOFS = (
            a_fresh_record_is_the_next_of_its_chunk="the one after is fresh then",
            chunks_are_added_where_one_ends="or where there is none"),
     _proof("vault.give_up", give_up, what_is_given_up_is_the_first_of_no_kind="before those that were there"),
+    _proof("vault.abandon", abandon,
+           a_record_is_given_up_with_its_pages_or_keeps_them="what the system refuses to take is known still"),
     _proof("vault.add_chunk", add_chunk, a_chunk_ends_with_the_way_to_the_one_before="nothing changes if refused"),
     _proof("quarantine.turn", turn,
            the_oldest_makes_room="it is answered, the entry takes its place",

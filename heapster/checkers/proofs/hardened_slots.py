@@ -162,13 +162,13 @@ def make_span(source: Any, path: Any) -> None:
     length = v.put("LENGTH", PAGE, 1 << 19)
     with replaced(source.spans, span_length=lambda _: 99, least_of_class=lambda n: n, **v.notes.answering(
             open_vault=v.vault * has, new_record=v.record * made, map_pages=mapped, write_span=0, enter_pages=led,
-            unmap_pages=True, give_up=0)):
+            abandon=0, give_up=0)):
         record = source.spans.make_span(v.m, v.arena, 5)
     done = bool(has and made and mapped and led)
     path.claim("a_refused_span_changes_nothing", lambda: record == (v.record if done else 0) and v.is_left()
-               and [name for name, *_ in v.notes.done if name in ("unmap_pages", "give_up")]
-               == ["unmap_pages"] * bool(has and made and mapped and not led)
-               + ["give_up"] * bool(has and made and not done))
+               and [name for name, *_ in v.notes.done if name in ("abandon", "give_up")]
+               == ["abandon"] * bool(has and made and mapped and not led)
+               + ["give_up"] * bool(has and made and not mapped))
     path.claim("a_span_has_a_record_pages_and_the_table", lambda: not done or v.notes.are(
         ("open_vault",), ("new_record", v.vault), ("map_pages", v.record, 99, PAGE),
         ("write_span", v.arena, v.record, 5), ("enter_pages", v.base, length, v.record)))
@@ -211,7 +211,7 @@ def make_mapping(source: Any, path: Any) -> None:
     spare = path.choose(2)
     length, alignment = path.word("length", PAGE, 1 << 40, PAGE), ALIGNMENTS[path.choose(3)]
     with replaced(source.hardened, **v.notes.answering(
-            take_spare=v.record * spare, new_record=v.record * made, map_pages=mapped, enter=led, unmap_pages=True,
+            take_spare=v.record * spare, new_record=v.record * made, map_pages=mapped, enter=led, abandon=0,
             give_up=0)):
         record = source.hardened.make_mapping(v.m, v.vault, length, alignment)
     done = bool(made and mapped and led)
@@ -225,8 +225,8 @@ def make_mapping(source: Any, path: Any) -> None:
                and only(v.m, *words) and v.notes.are(
                    took, ("new_record", v.vault), *[("map_pages", v.record, length, alignment)] * made,
                    *[("enter", v.base, v.record)] * bool(made and mapped),
-                   *[("unmap_pages", v.record)] * bool(made and mapped and not led),
-                   *[("give_up", v.vault, v.record)] * bool(made and not done)))
+                   *[("abandon", v.vault, v.record)] * bool(made and mapped and not led),
+                   *[("give_up", v.vault, v.record)] * bool(made and not mapped)))
     path.claim("a_mapping_is_of_the_mapped_blocks", lambda: not done or bool(
         v.m.load(words[0]) == MAPPING and v.m.load(words[1]) == v.statics + STATICS["mappings"]))
 
