@@ -44,15 +44,21 @@ def entry(name: str, make: Callable[[Path], None]) -> Path:
     path = directory() / name
     if is_intact(path):
         return path
+    with opened(path.parent), locked(path.with_suffix(".lock")):
+        if not is_intact(path):
+            _replace(path, make)
+    return path
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Path]:
+    """The folder of the cache, made if it is not there; TargetError for what the system refuses in it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_suffix(".lock")):
-            if not is_intact(path):
-                _replace(path, make)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
     except OSError as error:
         reason = exhausted(error) or error.strerror or str(error)
-        raise TargetError(f"cannot use the cache {path.parent}: {reason} (XDG_CACHE_HOME chooses another)") from None
-    return path
+        raise TargetError(f"cannot use the cache {folder}: {reason} (XDG_CACHE_HOME chooses another)") from None
 
 
 def is_intact(path: Path) -> bool:

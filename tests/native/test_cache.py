@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from heapster.cli import main
 from heapster.native import cache
 from heapster.results import TargetError
 
@@ -76,6 +77,21 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(TargetError, match=r"cannot use the cache .*XDG_CACHE_HOME"):
         cache.entry("name", lambda out: None)
+
+
+@pytest.mark.parametrize("words", [["fuzz", "mm.c"], ["exhaust", "mm.c"], ["run", "--", "true"], ["races", "mm.c"],
+                                   ["harness", "mm.c", "--for", "libfuzzer", "-o", "h"], ["stress", "native"],
+                                   ["record", "-o", "t.bin", "--", "true"]], ids=lambda words: words[0])
+def test_each_command_tells_a_cache_that_cannot_be_written_in_the_same_words(
+        words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mm.c").write_text("#include <stddef.h>\nvoid *malloc(size_t n) { return NULL; }\nvoid free(void *p) { }\n")
+    Path("file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert main(words) == 4
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"heapster: cannot use the cache {tmp_path}/file/heapster")
+    assert line.endswith(": Not a directory (XDG_CACHE_HOME chooses another)")
 
 
 def test_digests_tell_parts_apart() -> None:

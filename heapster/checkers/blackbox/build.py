@@ -20,7 +20,7 @@ from heapster.checkers.targets.instrumented import FOLDER, HOOK_HEADERS, HOOKS
 from heapster.checkers.targets.making import CPLUSPLUS
 from heapster.checkers.targets.recompiling import Ingredients
 from heapster.native import shipped
-from heapster.native.cache import directory, locked
+from heapster.native.cache import directory, locked, opened
 from heapster.results import TargetError
 from heapster.wording import counted, legible
 
@@ -63,12 +63,8 @@ class Compiler(NamedTuple):
 
 def cache_folder() -> Path:
     """Where what was compiled is kept."""
-    folder = directory() / "foreign"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TargetError(f"{folder} cannot be made: {error.strerror} (XDG_CACHE_HOME chooses another)") from None
-    return folder
+    with opened(directory() / "foreign") as folder:
+        return folder
 
 
 def judge_program(bits: int, compiler: Compiler | None = None) -> Path:
