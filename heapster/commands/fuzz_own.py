@@ -69,8 +69,8 @@ def _both(options: FuzzOptions, seconds: float, store: Store, announce: Callable
                       options.pool.jobs if isinstance(options.pool, Local) else cores())
     except KeyboardInterrupt:
         return replace(run, extra={**run.extra, "interrupted": True})
-    hidden = [claim for claim in run.extra["not_checked"] if claim.startswith("what comes after")]
-    claims = [*hidden, *_not_checked(options, with_threads=True)]
+    of_findings = [claim for claim in run.extra["not_checked"] if claim not in _not_checked(options)]
+    claims = [*of_findings, *_not_checked(options, with_threads=True)]
     run = together(run, runs)
     return replace(run, extra={**run.extra, "not_checked": claims})
 
@@ -96,7 +96,9 @@ def campaign(options: FuzzOptions, store: Store, announce: Callable[[Finding], N
         meter.close(f"{counted(run.ops, 'operation')} in {run.seconds:.1f} s, {rate:,.0f} a second")
     hidden = [f"what comes after {_named(run, identity)}: {counted(times, 'example')} ended there"
               for identity, times in run.extra["hidden"].items()]
-    return replace(run, extra={**run.extra, "not_checked": [*hidden, *_not_checked(options)]})
+    longer = [f"whether less than {_named(run, identity)} has fails likewise: shrinking had its share of processor time"
+              for identity in run.extra["cut_short"]]
+    return replace(run, extra={**run.extra, "not_checked": [*hidden, *longer, *_not_checked(options)]})
 
 
 def _named(run: Run, identity: str) -> str:

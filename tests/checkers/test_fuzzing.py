@@ -1,6 +1,7 @@
 """Campaigns: no false alarm, nothing vacuous, the same bytes for the same seed, nothing lost."""
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -100,6 +101,18 @@ def test_a_failure_is_shrunk_kept_and_reproduces() -> None:
     assert campaign(store, examples=1).findings == run.findings
 
 
+def test_shrinking_has_its_share_of_processor_time_and_says_when_that_is_up(broken: Any, monkeypatch: Any) -> None:
+    """Each look at the clock finds it three seconds on: half of thirty are five replays."""
+    seconds = count(step=3)
+    monkeypatch.setattr(fuzzing, "processor_seconds", lambda: float(next(seconds)))
+    store = Memory()
+    run = campaign(store, seconds=30.0, seed=2)
+    (finding,) = run.findings
+    assert not finding.shrunk and run.extra["cut_short"] == [finding.id]
+    assert rerun(parse("\n".join(finding.trace)), on_source(planted(BROKEN))).problems
+    assert campaign(store, examples=0).extra["cut_short"] == []
+
+
 @pytest.mark.usefixtures("broken")
 def test_the_same_finding_is_printed_each_time() -> None:
     assert campaign(examples=50, seed=2).findings == campaign(examples=50, seed=2).findings
@@ -146,7 +159,7 @@ def test_an_interrupted_campaign_tells_what_it_did() -> None:
 
 
 def test_a_failure_found_before_the_interrupt_is_kept(broken: Any, monkeypatch: Any) -> None:
-    def stop(record: Any, seed: Any) -> Any:
+    def stop(record: Any, seed: Any, late: Any) -> Any:
         raise KeyboardInterrupt
     monkeypatch.setattr(fuzzing, "smallest", stop)
     store = Memory()

@@ -62,6 +62,17 @@ def test_the_budget_of_replays_is_kept() -> None:
     assert len(replays) == 7
 
 
+def test_no_replay_begins_when_it_is_late() -> None:
+    replays: list[Any] = []
+
+    def fails(trace: Any) -> bool:
+        replays.append(trace)
+        return len(trace) >= 3
+    shrunk = shrink(tuple(Step("malloc", (64,), i) for i in range(40)), fails, late=lambda: len(replays) >= 5)
+    assert (len(replays), shrunk.at_rest) == (5, False)
+    assert fails(shrunk.trace)
+
+
 def test_where_the_budget_ends_the_trace_is_not_at_rest() -> None:
     trace = tuple(Step("malloc", (64,), i) for i in range(40))
     assert not shrink(trace, lambda t: len(t) >= 3, budget=3).at_rest

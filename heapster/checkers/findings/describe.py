@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import islice
 from shlex import quote
 
-from heapster.checkers.fuzz.shrink import MOST_REPLAYS, Shrunk, shrink
+from heapster.checkers.fuzz.shrink import MOST_REPLAYS, Late, Shrunk, never, shrink
 from heapster.checkers.lockstep.run_trace import Make, Outcome, rerun
 from heapster.checkers.targets.target import SIM, Target
 from heapster.model.operation import Step, Trace
@@ -17,11 +18,12 @@ from heapster.results import Finding
 INLINE = 160                    # characters of trace that a replay line may hold
 PICTURE_LINES = 6
 NUDGES = (1, -1, 8, -8, 16, -16)
+VARIED_STEPS = 4000             # that are run, at most, in search of a variation that passes
 
 
-def least_trace(trace: Trace, code: str, make: Make, replays: int = MOST_REPLAYS) -> Shrunk:
-    """The least trace found from `trace`, in so many replays, that fails with `code` as it does."""
-    return shrink(trace, lambda candidate: code in rerun(candidate, make).codes, replays)
+def least_trace(trace: Trace, code: str, make: Make, replays: int = MOST_REPLAYS, late: Late = never) -> Shrunk:
+    """The least trace found, in so many replays and before it is late, that fails with `code` as `trace` does."""
+    return shrink(trace, lambda candidate: code in rerun(candidate, make).codes, replays, late=late)
 
 
 def describe(trace: Trace, code: str, make: Make, target: Target) -> Finding:
@@ -64,12 +66,11 @@ def _drawn(outcome: Outcome, *, after: bool) -> str:
 
 
 def _passing(trace: Trace, make: Make) -> Iterator[str]:
-    """Variations of one step, last steps first, under which the trace passes."""
-    for i in range(len(trace) - 1, -1, -1):
-        for other in _varied(trace[i]):
-            varied = (*trace[:i], other, *trace[i + 1:])
-            if not rerun(varied, make).problems:
-                yield f"with `{format_step(other)}` in place of `{format_step(trace[i])}` it passes"
+    """Variations of one step, last steps first, under which the trace passes: of the first few where it is long."""
+    variations = ((i, other) for i in range(len(trace) - 1, -1, -1) for other in _varied(trace[i]))
+    for i, other in islice(variations, VARIED_STEPS // len(trace)):
+        if not rerun((*trace[:i], other, *trace[i + 1:]), make).problems:
+            yield f"with `{format_step(other)}` in place of `{format_step(trace[i])}` it passes"
 
 
 def _varied(step: Step) -> Iterator[Step]:

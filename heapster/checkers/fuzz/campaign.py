@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
+from math import inf
 from time import monotonic
 from typing import NamedTuple
 
 from heapster.checkers.findings.describe import describe, least_trace
 from heapster.checkers.findings.keeping import FOLLOWING, Keeps
-from heapster.checkers.fuzz.shrink import SHORT, Shrunk
+from heapster.checkers.fuzz.shrink import SHORT, Late, Shrunk, never
 from heapster.checkers.fuzz.stateful import CACHES, KEEPS, STEPS, Record, live_lives
 from heapster.checkers.jobs.local import ALONE
 from heapster.checkers.jobs.pool import Pool
@@ -26,6 +27,7 @@ from heapster.model.witnesses import sometimes
 from heapster.results import Finding, Run, Verdict
 from heapster.wording import counted
 
+LEAST_SHRINKING = 20.0          # processor seconds that all shrinking may take, or as many as the campaign may
 BATCH = 4                       # examples between two looks at the clock
 FRESH_STARTS, FRESH_EXAMPLES, FRESH_STEPS = 24, 40, 3    # to shrink from, where the first failure stays long
 MOST_FINDINGS = 16
@@ -119,21 +121,21 @@ def _live(record: Record, first_seed: int, examples: int, steps: int = STEPS) ->
     live(record, first_seed, examples, steps)
 
 
-def smallest(record: Record, first_seed: int) -> Shrunk:
+def smallest(record: Record, first_seed: int, late: Late = never) -> Shrunk:
     """The least trace that fails as the recorded one does; where it stays long, from other failures too.
 
     What a trace shrinks to depends on where it starts. Short lives that fail likewise start nearer.
     """
     assert record.failure is not None
     trace, problem = record.failure
-    least = least_trace(trace, problem.code, record.make)
+    least = least_trace(trace, problem.code, record.make, late=late)
     for attempt in range(FRESH_STARTS):
-        if len(least.trace) <= SHORT:
+        if len(least.trace) <= SHORT or late():
             break
         other = blank(record)
         _live(other, first_seed * SEED_STRIDE + attempt, FRESH_EXAMPLES, FRESH_STEPS)
         if other.failure and problem.code in rerun(other.failure[0], record.make).codes:
-            least = min(least, least_trace(other.failure[0], problem.code, record.make), key=_length)
+            least = min(least, least_trace(other.failure[0], problem.code, record.make, late=late), key=_length)
     return least
 
 
@@ -158,6 +160,9 @@ class _Campaign:
         self._known: dict[str, str] = {}        # codes that a known fault shows as: the id of the finding
         self._ended: Counter[str] = Counter()   # examples that ended at a known fault, by the id of the finding
         self._started, self._spent = monotonic(), processor_seconds()
+        limit = options.seconds
+        self._shrinking = inf if limit is None else max(limit, LEAST_SHRINKING)     # processor seconds left for it
+        self._cut_short: list[str] = []         # ids of findings that were not shrunk further for want of time
 
     def replay_stored(self) -> None:
         """Run what failed before; what still does is a finding again, and what does not is mended."""
@@ -227,7 +232,7 @@ class _Campaign:
         raw = replace(describe(trace, problem.code, make, target), shrunk=False)
         self._findings.append(raw)
         self._store.keep(raw, target)
-        shrunk = smallest(replace(self._record, failure=(trace, problem)), self._options.seed)
+        shrunk, cut_short = self._least(trace, problem)
         least = replace(describe(shrunk.trace, problem.code, make, target), shrunk=shrunk.at_rest)
         shown = rerun(shrunk.trace, make).codes
         known = self._known.get(shown[0])
@@ -240,7 +245,19 @@ class _Campaign:
             self._known[problem.code] = known
             self._ended[known] += 1
         else:
+            self._cut_short += [least.id] * cut_short
             self._tell(least, (problem.code, *shown))
+
+    def _least(self, trace: Trace, problem: Problem) -> tuple[Shrunk, bool]:
+        """The least trace found in half of the time that all shrinking may still take; whether that ended it."""
+        began, allowed = processor_seconds(), self._shrinking / 2
+
+        def late() -> bool:
+            return processor_seconds() - began >= allowed
+
+        shrunk = smallest(replace(self._record, failure=(trace, problem)), self._options.seed, late)
+        self._shrinking -= processor_seconds() - began
+        return shrunk, late() and not shrunk.at_rest
 
     def run(self, *, interrupted: bool) -> Run:
         """The campaign so far, as a run."""
@@ -256,7 +273,8 @@ class _Campaign:
                        for witness in sometimes(hardened=bool(options.target.settings.harden),
                                                 spans=options.target.settings.has_runs)},
             extra={"examples": record.examples, "fixed": self._fixed, "hidden": dict(self._ended),
-                   "interrupted": interrupted, "starved": starved, "policies": list(options.policies),
+                   "cut_short": self._cut_short, "interrupted": interrupted, "starved": starved,
+                   "policies": list(options.policies),
                    "settings": {"policy": list(options.policies), "cache": _drawn(options.cache, CACHES),
                                 "retained": _drawn(options.retained, KEEPS)}})
 

@@ -14,6 +14,7 @@ from heapster.model.operations import ALIGNING, OPERATIONS, PRODUCTS, REQUESTS, 
 from heapster.model.placement import POLICY_NAMES
 
 Fails = Callable[[Trace], bool]
+Late = Callable[[], bool]
 LANDMARKS = (0, 1, 8, 16, 24, 25, 32, 40, 56, 64, 72, 100, 128, 256, 512, 1000, 2048, 4096, 8192, 65536)
 ENOUGH = (1000, 3000, 9000, 40000, 60000)
 SHORT = 8                       # steps that a reader takes in at a glance
@@ -35,12 +36,18 @@ def once(_: Trace) -> float:
     return 1.0
 
 
-def shrink(trace: Trace, fails: Fails, budget: float = MOST_REPLAYS, cost: Callable[[Trace], float] = once) -> Shrunk:
+def never() -> bool:
+    """Whether it is too late, where it never is."""
+    return False
+
+
+def shrink(trace: Trace, fails: Fails, budget: float = MOST_REPLAYS, cost: Callable[[Trace], float] = once,
+           late: Late = never) -> Shrunk:
     """The least trace reachable from `trace`, which fails, by moves that keep it failing.
 
-    Each replay takes its cost from the budget: how far it goes depends on no clock.
+    Each replay takes its cost from the budget: how far it goes depends on no clock, unless `late` looks at one.
     """
-    search = _Search(canonical(trace), fails, budget, cost)
+    search = _Search(canonical(trace), fails, budget, cost, late)
     if len(search.best) > 3 * SHORT:
         search.run(asking_for_all)
     helped = True
@@ -55,8 +62,8 @@ def shrink(trace: Trace, fails: Fails, budget: float = MOST_REPLAYS, cost: Calla
 
 
 class _Search:
-    def __init__(self, trace: Trace, fails: Fails, budget: float, cost: Callable[[Trace], float]) -> None:
-        self.best, self.fails, self.left, self.cost = trace, fails, budget, cost
+    def __init__(self, trace: Trace, fails: Fails, budget: float, cost: Callable[[Trace], float], late: Late) -> None:
+        self.best, self.fails, self.left, self.cost, self.late = trace, fails, budget, cost, late
         self.spent = False
         self.settled = -1               # steps of the best trace from which none could be left out
         self.seen = {trace}
@@ -79,7 +86,7 @@ class _Search:
         if smaller in self.seen or not smaller or self.spent:
             return False
         cost = self.cost(smaller)
-        self.spent = cost > self.left
+        self.spent = cost > self.left or self.late()
         if self.spent:
             return False
         self.seen.add(smaller)

@@ -45,7 +45,7 @@ def command() -> None:
     """Hold an allocator against the model: generated programs, each step checked.
 
     What failed before is tried first. A failure is shrunk to the least trace, printed, and kept; the run goes on, and
-    says what that hides. Each of the jobs has the whole time. The native
-    library is held for half of the time; then by compiled checks, which are many times as fast, in every
+    says what that hides. Shrinking all of them takes no longer than --seconds. Each of the jobs has the whole time.
+    The native library is held for half of the time; then by compiled checks, which are many times as fast, in every
     setting; native:best_fit:cache=64 is held by compiled checks alone, in that one.
     """
