@@ -51,9 +51,26 @@ def fork() -> int:
 
 
 def processor_seconds() -> float:
-    """Processor time of this process, of its children that have ended, and of other machines: user and system."""
+    """Processor time of this process, of its children that serve or have ended, and of other machines: user and system.
+
+    Of a child that serves it is what it has told, or what its clock says where that is more: it may be amid a piece.
+    """
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return process_time() + ended.ru_utime + ended.ru_stime + sum(_elsewhere)
+    serving = sum(max(told, seconds_of(child)) for child, told in _serving.items())
+    return process_time() + ended.ru_utime + ended.ru_stime + serving + sum(_elsewhere)
+
+
+_serving: dict[int, float] = {}     # children that do piece after piece: seconds that they have told
+
+
+def serves(child: int, told: float) -> None:
+    """A child does piece after piece, and has told of so many seconds by now."""
+    _serving[child] = told
+
+
+def serves_no_longer(child: int) -> None:
+    """The child has ended, and was waited for."""
+    _serving.pop(child, None)
 
 
 def seconds_of(process: int) -> float:
@@ -61,16 +78,17 @@ def seconds_of(process: int) -> float:
     return clock_gettime(~process << 3 | SCHEDULED)
 
 
-_elsewhere: list[float] = [0.0]     # seconds that other machines, and children that run on, have worked for us
+_elsewhere: list[float] = [0.0]     # seconds that other machines have worked for us
 
 
 def worked_elsewhere(seconds: float) -> None:
-    """Count processor time of another machine, or of a child that runs on, as that of a child which has ended."""
+    """Count processor time of another machine as that of a child which has ended."""
     _elsewhere[0] += seconds
 
 
 def settle(parent: int) -> None:
     """In a child that was just forked and runs on: take on what holds for every child, and leave signals to us."""
+    _serving.clear()                # our children are not its own
     leave_to_parent()
     _limit(parent, 0, 0)
 

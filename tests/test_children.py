@@ -5,11 +5,13 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from heapster import children
+from heapster.checkers.jobs.local import Local
 from heapster.checkers.lockstep.subprocess import Died, Done, Journal, contained
 from tests.layers import of_package
 from tests.processes import HEAPSTER, children_of, descendants_of, interruptible, wait_for_child, wait_for_end
@@ -23,6 +25,23 @@ def test_only_one_module_starts_programs() -> None:
     """Proofs are forked by multiprocessing, which settles them as `children` says."""
     starting = {found.importer for found in of_package(ROOT) if found.imported.split(".")[0] == "subprocess"}
     assert starting == {"heapster.children"}
+
+
+def test_the_time_of_a_child_amid_a_piece_is_counted_and_that_of_a_piece_once() -> None:
+    """Else who is given the next piece has more time than is left."""
+    def spend(seconds: float) -> float:
+        begun = time.process_time()
+        while time.process_time() - begun < seconds:
+            pass
+        return time.process_time() - begun
+
+    begun = children.processor_seconds()
+    answers = Local(2).in_order([0.1, 1.0, 0.1], spend)
+    spent = next(answers)
+    while (amid := children.processor_seconds() - begun) < 0.8:
+        time.sleep(0.01)
+    spent += sum(answers)
+    assert amid < spent <= children.processor_seconds() - begun < spent + 0.4
 
 
 def test_a_killed_prove_leaves_no_worker(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from heapster.checkers.jobs.local import Local
+from heapster.checkers.jobs.local import AHEAD, Local
 from heapster.checkers.mutation.fault import plant
 from heapster.checkers.mutation.race_faults import FAULTS
 from heapster.checkers.races.ours import schedulable
 from heapster.checkers.races.search import ProgramPiece, ScheduleSearch, SearchPlan
 from heapster.checkers.races.searching import races
 from heapster.checkers.races.session import ScheduleProblem
-from heapster.checkers.races.sharing import Allowance, Explorer, failures
+from heapster.checkers.races.sharing import FAR_AHEAD, Allowance, Explorer, failures
 from heapster.checkers.targets.source import source_in
 from heapster.results import Run, Verdict
 
@@ -46,6 +46,21 @@ def test_time_that_is_up_ends_those_who_share_too() -> None:
     run = races(SearchPlan(seconds=0.4, seed=1), pool=Local(2))
     assert run.verdict is Verdict.PASSED
     assert run.extra["schedules"] > 0
+
+
+@pytest.mark.parametrize(("plan", "ahead"), [(SearchPlan(seconds=0.2, seed=1), FAR_AHEAD),
+                                             (SearchPlan(schedules=20, seed=1), AHEAD)])
+def test_nobody_waits_for_a_program_that_takes_long_unless_schedules_are_counted(
+        plan: SearchPlan, ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    used, in_order = list[int](), Local.in_order
+
+    def noted(pool: Local, pieces: Iterable[Any], work: Callable[[Any], Any]) -> Iterator[Any]:
+        used.append(pool.ahead)
+        return in_order(pool, pieces, work)
+
+    monkeypatch.setattr(Local, "in_order", noted)
+    assert races(plan, pool=Local(2)).verdict is Verdict.PASSED
+    assert set(used) == {ahead}
 
 
 def test_whoever_works_after_a_finding_knows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

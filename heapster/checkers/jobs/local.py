@@ -105,6 +105,7 @@ class _Worker:
         self._asking = os.fdopen(asking, "wb")
         self._data, self._seconds = bytearray(), 0.0
         self._pieces, self.ended = deque[_Begun](), False
+        children.serves(self.pid, self._seconds)
 
     @property
     def busy(self) -> int:
@@ -139,17 +140,17 @@ class _Worker:
         if len(piece.said) == 2:
             self._pieces.popleft().done = True
             self._seconds += value
-            children.worked_elsewhere(value)
+            children.serves(self.pid, self._seconds)
 
     def _wait(self) -> None:
-        """Its processor time, which was counted piece by piece, is that of an ended child from here on."""
+        """Its processor time is that of an ended child from here on."""
         with held():                                    # its number may be another's once it was waited for
             os.close(self.reading)
             status, self.ended = os.waitpid(self.pid, 0)[1], True
             while self._pieces:
                 piece = self._pieces.popleft()
                 piece.status, piece.done = status, True
-            children.worked_elsewhere(-self._seconds)
+            children.serves_no_longer(self.pid)
             with suppress(BrokenPipeError):
                 self._asking.close()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import NamedTuple, NoReturn
 
+from heapster.checkers.jobs.local import Local
 from heapster.checkers.jobs.pool import Pool
 from heapster.checkers.races.exploring import OutOfBudget, SearchTally
 from heapster.checkers.races.programs import Program
@@ -24,6 +25,7 @@ from heapster.machine.libc import keep_freed_memory
 
 TOGETHER = 8                    # programs that one worker is given at a time, at most
 USUAL = 10                      # schedules of a program, before any was explored
+FAR_AHEAD = 512                 # chunks of each worker that may be done before the one whose turn it is
 SHORT = 0.01                    # seconds that a worker has at the least
 
 Opened = Callable[[], AbstractContextManager[Schedulable]]
@@ -105,7 +107,7 @@ def failures(search: ScheduleSearch, pool: Pool, opened: Opened, silent: dict[st
         while True:
             given: deque[Chunk] = deque()
             explorer = Explorer(search.plan, opened, tuple(search.known))
-            for explored in pool.in_order(_given(search, chunks, given), explorer):
+            for explored in _far_ahead(search, pool).in_order(_given(search, chunks, given), explorer):
                 chunk = given.popleft()
                 taken = _taken(search, explored, silent)
                 search.show()                   # what was begun in time counts to its end, which is in time too
@@ -119,6 +121,13 @@ def failures(search: ScheduleSearch, pool: Pool, opened: Opened, silent: dict[st
             chunks = chain(given, chunks)       # those that were begun, before those that nobody has seen
     except OutOfBudget:
         pass
+
+
+def _far_ahead(search: ScheduleSearch, pool: Pool) -> Pool:
+    """The pool, but nobody waits for a program that takes long where the number of schedules has no limit."""
+    if search.plan.schedules is None and isinstance(pool, Local):
+        return replace(pool, ahead=FAR_AHEAD)
+    return pool
 
 
 def _chunks(search: ScheduleSearch, jobs: int) -> Iterator[Chunk]:
