@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.description import read_description
+from heapster.checkers.blackbox.drafting import drafted
 from heapster.checkers.blackbox.options import ForeignOptions
 from heapster.checkers.blackbox.signatures import Parameter, disagrees, prototypes
 from heapster.checkers.targets import grammar
@@ -99,3 +100,16 @@ def test_an_instance_that_is_a_constant_parameter_is_assigned_to(tmp_path: Path)
     text = (Path(__file__).parent / "correct" / "pool.toml").read_text()
     (tmp_path / "pool.toml").write_text(text.replace('"pool *"', '"pool* const"'))
     assert read_description(tmp_path / "pool.toml")["instance"] == "pool*"
+
+
+@pytest.mark.parametrize(("sizes", "told"), [
+    ("size_t bytes, size_t block", "region_size, 64"), ("size_t, size_t", "region_size, 64"),
+    ("size_t a, size_t b", "region_size, 64"), ("size_t blk_sz, size_t total", "64, region_size"),
+    ("size_t elem, size_t count", "64, region_size / 128"), ("size_t bytes", "region_size")])
+def test_one_number_of_a_pools_start_is_the_size_of_its_region(sizes: str, told: str, tmp_path: Path) -> None:
+    """Blocks as large as the region are one block: nothing would be judged."""
+    header = tmp_path / "p.h"
+    header.write_text("#include <stddef.h>\ntypedef struct { void *at; } p_t;\nvoid *p_alloc(p_t *p);\n"
+                      f"int p_init(p_t *p, void *buf, {sizes});\nvoid p_free(p_t *p, void *block);\n")
+    (tmp_path / "p.c").write_text('#include "p.h"\n')
+    assert f'init = "p_init(&instance, region, {told})"' in drafted(header)

@@ -23,7 +23,8 @@ ALLOCATES = re.compile(r"(?:alloc|allocate|malloc|get|take|acquire)$", re.IGNORE
 KIN = re.compile(r"(?:c|z|re|aligned_?)alloc\w*$", re.IGNORECASE)      # taken for malloc where nothing else is
 FREES = re.compile(r"(?:free|release|dealloc|deallocate|give|put|return)$", re.IGNORECASE)
 STARTS = re.compile(r"(?:init|create|new|make|setup|open|create_with_pool)$", re.IGNORECASE)
-OF_A_BLOCK = re.compile(r"(?:block|elem|item|obj|slot|unit|chunk|cell)\w*?_?(?:size|bytes|len)|stride", re.IGNORECASE)
+OF_A_BLOCK = re.compile(r"(?:block|blk|elem|item|obj|slot|unit|chunk|cell)\w*?_?(?:size|sz|bytes|len)|stride"
+                        r"|^(?:block|blk|elem|element|item|obj|object|slot|unit|chunk|cell)$", re.IGNORECASE)
 HOW_MANY = re.compile(r"count|^n$|num|blocks$|items$|capacity", re.IGNORECASE)
 ALIGNS = re.compile(r"align", re.IGNORECASE)
 FLAGS = re.compile(r"flag|mode$|option", re.IGNORECASE)
@@ -121,10 +122,16 @@ def _first(functions: list[str], kind: re.Pattern[str]) -> str:
 
 
 def _start(name: str, prototype: Prototype | None, own: str) -> str:
-    """The call that starts a pool, with what each parameter is likely to be; `own` is the type of what it fills."""
+    """The call that starts a pool, with what each parameter is likely to be; `own` is the type of what it fills.
+
+    One number says how many bytes the region has: the next that could is how many a block has.
+    """
     words = ["region", "region_size"] if prototype is None else [
         _number(one, "region_size") if one.kind == "i" else "&instance" if one.text == own else "region"
         for one in prototype]
+    sizes = [place for place, word in enumerate(words) if word == "region_size"]
+    for place in sizes[1:]:
+        words[place] = str(DRAFT_BLOCK)
     return f"{name}({', '.join(words)})"
 
 
