@@ -294,6 +294,16 @@ def test_no_scheduler_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "no scheduler answers at tcp://127.0.0.1:9" in line
 
 
+@pytest.mark.parametrize("address", ["nonsense", "tcp://127.0.0.1", "tcp://127.0.0.1:port", "gopher://127.0.0.1:9"])
+def test_what_is_no_address_is_told_before_anybody_waits_for_it(
+        address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("distributed.Client", None)
+    assert main(["fuzz", "sim", "--examples", "1", "--scheduler", address]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"heapster: '{address}' is no scheduler's address: ")
+    assert line.endswith(" (tcp://HOST:8786)")
+
+
 def test_jobs_and_a_scheduler_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fuzz", "sim", "--jobs", "2", "--scheduler", "tcp://127.0.0.1:9"]) == 2
     assert "leave out one of them" in capsys.readouterr().err

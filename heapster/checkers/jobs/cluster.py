@@ -19,7 +19,7 @@ from heapster.checkers.jobs.local import AHEAD
 from heapster.checkers.jobs.pool import Answer, Piece, silent, unheard
 from heapster.checkers.jobs.travel import Goods, version
 from heapster.checkers.jobs.worker import Delivered, do_pieces
-from heapster.results import HarnessError, TargetError
+from heapster.results import HarnessError, TargetError, UsageError
 
 PATIENCE = 10.0                 # seconds for a scheduler to answer
 SMALL = 1 << 18                 # bytes of files that go with each piece
@@ -179,11 +179,15 @@ class _Ears:
 
 def _connected(address: str) -> Any:
     from distributed import Client  # noqa: PLC0415  loaded where a scheduler is named
+    from distributed.comm.addressing import get_address_host_port, normalize_address  # noqa: PLC0415  likewise
+    try:
+        get_address_host_port(normalize_address(address))       # a client that cannot begin waits when it is gone
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{address!r} is no scheduler's address: {error} (tcp://HOST:8786)") from None
     try:
         return Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        why = f": {error}" if isinstance(error, ValueError | TypeError) else ""
-        raise TargetError(f"no scheduler answers at {address} within {PATIENCE:g} s{why}: start one with dask "
+    except OSError:
+        raise TargetError(f"no scheduler answers at {address} within {PATIENCE:g} s: start one with dask "
                           "scheduler, or leave out --scheduler") from None
 
 
