@@ -10,6 +10,7 @@ from .classes import class_of
 from .layout import (
     BIN_SHIFT,
     BINS,
+    COUNT_SHIFT,
     LIMIT,
     MAX_CACHE,
     MOST_COUNTED,
@@ -91,6 +92,13 @@ def grown_limit(limit, total, most, enough):
     while limit * total > most:
         limit = limit >> 1
     return limit
+
+
+def make_room(m, slot, blocks):
+    """Let the bin, if it may hold any, hold so many blocks that it gets at once."""
+    limit = m.load(slot + LIMIT)
+    if limit != 0 and limit < blocks << COUNT_SHIFT:
+        m.store(slot + LIMIT, blocks << COUNT_SHIFT)
 
 
 def batch_size(limit, total):

@@ -2,7 +2,7 @@
 
 from .arena import is_lost, open_record, owner_of
 from .block import size
-from .freelist import insert, open_list
+from .freelist import add, insert, open_list
 from .layout import (
     ARENA_BYTES,
     ARENA_LOCK,
@@ -44,8 +44,18 @@ from .layout import (
 )
 from .records import return_vault
 from .region import lower_break
-from .run_layout import SPANS
-from .runs import forget_runs, lose_pool
+from .run_layout import (
+    RESERVED,
+    RUN_COUNT,
+    RUN_NEXT,
+    RUN_POOL,
+    RUN_POOLED,
+    RUN_START,
+    RUNS_ASKED,
+    RUNS_AT,
+    SPANS,
+)
+from .runs import reservation
 from .settings import arena_at, attach, attached_at, count_thread
 from .thread_cache import flush_all, inherit_calls
 from .vault import forget_records
@@ -244,3 +254,32 @@ def after_fork_in_child(m):
     mend_arenas(m)
     mend_mappings(m)
     mend_threads(m)
+
+
+# Runs, at the end of the heap and in forks.
+
+
+def forget_runs(m):
+    """Give the reservation back, if there is one; whether the system took it. It is forgotten in any case.
+
+    Requires: no other thread uses the heap, unless it asks for statistics or does this.
+    """
+    s = m.statics()
+    taken = True
+    m.lock(s + MAPPINGS + ARENA_LOCK)
+    if m.load(s + RUNS_AT) != 0:
+        taken = m.munmap(m.load(reservation(m) + RUN_START), RESERVED) != REFUSED
+    m.store_relaxed(s + RUNS_AT, 0)
+    m.store(s + RUNS_ASKED, 0)
+    m.unlock(s + MAPPINGS + ARENA_LOCK)
+    return taken
+
+
+def lose_pool(m):
+    """Let the runs that nobody has be nobody's for ever: a thread was taking one, or giving one back."""
+    if m.load(m.statics() + RUNS_AT) != 0:
+        base = reservation(m)
+        m.store(base + RUN_POOL, NULL)
+        m.store(base + RUN_POOLED, 0)
+        if m.load(base + RUN_NEXT) < RUN_COUNT:
+            add(m, base + RUN_NEXT, 1)

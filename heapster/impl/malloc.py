@@ -52,7 +52,7 @@ from .mapping import map_block, mapped_usable, resize_mapped, unmap_block
 from .resize import resize
 from .retained import release_retained
 from .run_layout import LONGER, SHORT, SPANS
-from .runs import is_reserved, size_of_slot
+from .runs import is_reserved, lies_in, reservation, size_of_slot
 from .settings import arena_of, attach, get_cache, get_hardened, get_threshold
 from .sized import could_serve
 from .slots import cache_slot, free_slot_slow, leave_slot, used_slot
@@ -231,8 +231,10 @@ def cache_plain(m, p, kind):
     Nothing is read where no program has memory, or no block a header, and nothing is written but where `header_of`
     would not abort.
     """
-    if SPANS != 0 and is_reserved(m, p):
-        return cache_slot(m, p, kind)
+    if SPANS != 0:
+        base = reservation(m)
+        if lies_in(base, p):
+            return cache_slot(m, base, p, kind)
     if not may_have_header(m, p):
         return False
     header = m.load_relaxed(block_of(p))

@@ -58,7 +58,7 @@ from .run_layout import (
     RUNS_ASKED,
     RUNS_AT,
 )
-from .settings import arena_at
+from .settings import arena_at, get_cache
 from .spans import reciprocal
 from .stack import below, count, put, top
 
@@ -101,15 +101,24 @@ def reservation(m):
     return m.load_relaxed(m.statics() + RUNS_AT) + FAR
 
 
+def lies_in(base, p):
+    """Whether `p`, any word, lies in the reservation that begins at `base`."""
+    return p - base >> RESERVE_SHIFT == 0
+
+
 def is_reserved(m, p):
     """Whether `p`, any word, lies in the reservation."""
-    return p - reservation(m) >> RESERVE_SHIFT == 0
+    return lies_in(reservation(m), p)
+
+
+def entry_in(base, p):
+    """Where the table of the reservation that begins at `base` has what the run of `p`, which lies there, has."""
+    return base + (p - base >> RUN_SHIFT) * WORD
 
 
 def entry_of(m, p):
     """Where the table has what the run of `p`, which lies in the reservation, has."""
-    base = reservation(m)
-    return base + (p - base >> RUN_SHIFT) * WORD
+    return entry_in(reservation(m), p)
 
 
 def run_word(m, p):
@@ -157,10 +166,14 @@ def inverse_of(size):
     return reciprocal(size) + (1 << INVERSE_DROPPED) - 1 >> INVERSE_DROPPED
 
 
+def low_word_for(m, arena, index):
+    """What a run of that arena has, with slots of that class, but the reciprocal: it leads to their place."""
+    return (arena - arena_at(m.statics(), 0) >> ARENA_SHIFT << PLACES_SHIFT) + (index + 1 << BIN_SHIFT)
+
+
 def word_for(m, arena, index):
     """What a run of that arena has, with slots of that class."""
-    word = (arena - arena_at(m.statics(), 0) >> ARENA_SHIFT << PLACES_SHIFT) + (index + 1 << BIN_SHIFT)
-    return word + (inverse_of(least_of_class(index)) << INVERSE_SHIFT)
+    return low_word_for(m, arena, index) + (inverse_of(least_of_class(index)) << INVERSE_SHIFT)
 
 
 def record_of(m, p):
@@ -335,15 +348,14 @@ def is_carved(m, record):
     return m.load(record + RUN_FRESH) == run_of(m, record) + RUN_BYTES
 
 
-def run_to_carve(m, arena, word):
-    """The record of a run of which a slot was never handed out; NULL if there is none.
+def run_to_carve(m, arena, place, index):
+    """The record of a run of that class and place of which a slot was never handed out; NULL if there is none.
 
     Requires: the arena's lock.
     """
-    place = place_of(m, word)
     record = m.load(place + RUN_CARVED)
     if record == NULL or is_carved(m, record):
-        record = new_run(m, arena, word)
+        record = new_run(m, arena, word_for(m, arena, index))
         if record != NULL:
             m.store(place + RUN_CARVED, record)
     return record
@@ -386,56 +398,33 @@ def take_freed(m, place, record, most):
     return taken
 
 
-def take_slots(m, arena, index, most):
-    """A stack of up to `most` slots of that class, at least one: that a run got back, or new ones; 0 if there are none.
+def as_many(m, record, size, most):
+    """How many to take of the slots that the run got back: all, if a bin may keep so many; else `most`."""
+    back = count(m.load(record + RUN_FREE))
+    if back * size <= get_cache(m):
+        return back
+    return most
 
-    They are out then, and marked as what waits.
+
+def take_slots(m, arena, index, most):
+    """A stack of up to `most` slots of that class, or more that came as they lay: that a run got back, or new ones.
+
+    They are out then, and marked as what waits. The result is 0 if there are none, or none may wait.
 
     Requires: the arena's lock.
     """
     size = least_of_class(index)
-    if size > MOST_RUN_SLOT or is_lost(m, arena) or not reserve(m):
+    if size > MOST_RUN_SLOT or most == 0 or is_lost(m, arena) or not reserve(m):
         return 0
-    if most == 0:
-        most = 1
-    word = word_for(m, arena, index)
-    record = m.load(place_of(m, word) + RUN_ROOM)
+    place = place_of(m, low_word_for(m, arena, index))
+    record = m.load(place + RUN_ROOM)
     if record != NULL:
-        stack = take_freed(m, place_of(m, word), record, most)
+        stack = take_freed(m, place, record, as_many(m, record, size, most))
     else:
-        record = run_to_carve(m, arena, word)
+        record = run_to_carve(m, arena, place, index)
         if record == NULL:
             return 0
         stack = carve_slots(m, record, size, most)
     add(m, record + RUN_LIVE, count(stack))
     count_slots(m, arena, size, count(stack))
     return stack
-
-
-# The end of the heap, and forks.
-
-
-def forget_runs(m):
-    """Give the reservation back, if there is one; whether the system took it. It is forgotten in any case.
-
-    Requires: no other thread uses the heap, unless it asks for statistics or does this.
-    """
-    s = m.statics()
-    taken = True
-    m.lock(s + MAPPINGS + ARENA_LOCK)
-    if m.load(s + RUNS_AT) != 0:
-        taken = m.munmap(m.load(reservation(m) + RUN_START), RESERVED) != REFUSED
-    m.store_relaxed(s + RUNS_AT, 0)
-    m.store(s + RUNS_ASKED, 0)
-    m.unlock(s + MAPPINGS + ARENA_LOCK)
-    return taken
-
-
-def lose_pool(m):
-    """Let the runs that nobody has be nobody's for ever: a thread was taking one, or giving one back."""
-    if m.load(m.statics() + RUNS_AT) != 0:
-        base = reservation(m)
-        m.store(base + RUN_POOL, NULL)
-        m.store(base + RUN_POOLED, 0)
-        if m.load(base + RUN_NEXT) < RUN_COUNT:
-            add(m, base + RUN_NEXT, 1)

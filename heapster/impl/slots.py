@@ -17,19 +17,19 @@ from .layout import (
 )
 from .remote import is_remote
 from .run_layout import RUN_CLASS_MASK, RUN_FREE, RUN_FRESH
-from .runs import begins_slot, owner_of_slot, record_of, release_slot, run_word, size_of_slot
+from .runs import begins_slot, entry_in, owner_of_slot, record_of, release_slot, run_word, size_of_slot
 from .stack import holds, is_marked
 from .thread_cache import cache_block_slow, count_freed, count_mine, is_cached
 
 
-def cache_slot(m, p, kind):
+def cache_slot(m, base, p, kind):
     """Whether the slot `p` went into a bin that has room, its free counted.
 
     Where nobody has a run no slot begins, whatever stands before the bins.
 
-    Requires: it lies in the reservation.
+    Requires: it lies in the reservation, which begins at `base`.
     """
-    word = run_word(m, p)
+    word = m.load_relaxed(entry_in(base, p))
     thread = m.thread()
     slot = thread + BINS - (1 << BIN_SHIFT) + (word & RUN_CLASS_MASK)
     if m.load(slot) >= m.load(slot + LIMIT) or not begins_slot(word, p) or is_marked(m, p):

@@ -4,7 +4,7 @@ A miss carves up to half a bin's room from one free block, under one lock; a ful
 """
 
 from .arena import carve, count_call, count_used, find_or_grow, open_record, owner_of, release
-from .bins import batch_size, bin_at, bin_of, check_top, grown_limit, growth_cap, pop, push, take_top
+from .bins import batch_size, bin_at, bin_of, check_top, grown_limit, growth_cap, make_room, pop, push, take_top
 from .block import block_of, payload, size, size_in
 from .classes import class_entry, class_of, least_of_class
 from .freelist import add, bypass, insert, open_list
@@ -351,7 +351,9 @@ def collect_slot(m, arena, p, kind):
 
 
 def pop_slot(m, arena, total, most, kind):
-    """A slot of `total` bytes, and others for the calling thread's empty bin, `most` in all; NULL if there are none.
+    """A slot of `total` bytes, and others for the calling thread's empty bin; NULL if there are none.
+
+    They are up to `most` in all, or more that came as they lay.
 
     Requires: the arena's lock; it is the thread's.
     """
@@ -360,5 +362,6 @@ def pop_slot(m, arena, total, most, kind):
         return NULL
     slot = bin_of(m.thread(), total)
     m.store_relaxed(slot, stack)
+    make_room(m, slot, count(stack))
     count_call(m, arena, kind)
     return pop(m, slot)

@@ -39,6 +39,12 @@ class CacheState:
             self.overflowed.discard(size)
         return limit
 
+    def make_room(self, size: int, slots: int) -> None:
+        """Let the bin of that size, if it may hold any, hold so many slots that it gets at once."""
+        if 0 < self.limit(size) < slots:
+            self.limits[size] = slots
+            self.overflowed.discard(size)
+
     def batch_size(self, size: int) -> int:
         """How many blocks the bin of that size gets when it is empty, or gives up when it is full."""
         blocks = (self.limit(size) + 1) // 2

@@ -361,8 +361,12 @@ class Reference(ReferenceState):
         return self._give(batch[0], arena, kind)
 
     def _take_slots(self, system: System, arena: ArenaState, size: int) -> list[int]:
-        most = self._caches.mine().batch_size(size)
-        return arena.slots.take(system, size, most) if self._settings.spans else []
+        if not self._settings.spans:
+            return []
+        cache = self._caches.mine()
+        taken = arena.slots.take(system, size, cache.batch_size(size), self._settings.cache)
+        cache.make_room(size, len(taken))
+        return taken
 
     def _carve(self, system: System, arena: ArenaState, size: int) -> list[int]:
         """Payloads of blocks that serve as slots where there are spans."""

@@ -128,17 +128,17 @@ class ArenaSlots:
         """The run in which the payload lies."""
         return self._runs.get(payload & -RUN) if self._runs else None
 
-    def take(self, system: System, size: int, most: int) -> list[int]:
-        """Up to `most` slots, one at least, that are out then: that one run got back, or new ones; none if none are.
+    def take(self, system: System, size: int, most: int, cache: int) -> list[int]:
+        """Up to `most` slots that are out then: that one run got back, or new ones; none if none are.
 
-        Where all that the run got back is no more than that, they come as they lie, the last to come back first; else
-        the last of those that are taken is the first.
+        All that the run got back, even if it is more, as long as a thread may keep so many bytes of them: then they
+        come as they lie, the last to come back first; else the last of those that are taken is the first.
         """
-        if size > MOST_SLOT or not self._pool.is_reserved(system):
+        if size > MOST_SLOT or not most or not self._pool.is_reserved(system):
             return []
-        most = max(most, 1)
         if room := self._room.get(size):
-            return self._take_back(room, most)
+            back = len(room[-1].back)
+            return self._take_back(room, back if back * size <= cache else most)
         run = self._to_carve(size)
         if run is None:
             return []

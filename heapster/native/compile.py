@@ -33,8 +33,8 @@ HOT = frozenset({                   # on the way of every malloc and free: inlin
     "malloc.leave_plain",
     "bins.bin_at", "bins.bin_of", "classes.class_of", "classes.class_for_request", "classes.least_of_class",
     "thread_cache.pop_cached", "thread_cache.cache_block", "bins.push", "thread_cache.count_freed", "bins.pop",
-    "thread_cache.count_mine", "slots.cache_slot", "runs.reservation", "runs.is_reserved", "runs.run_word",
-    "runs.entry_of", "runs.begins_slot",
+    "thread_cache.count_mine", "slots.cache_slot", "runs.reservation", "runs.lies_in", "runs.is_reserved",
+    "runs.run_word", "runs.entry_in", "runs.entry_of", "runs.begins_slot",
     "arena.acquire", "arena.take", "arena.carve", "arena.release", "region.settle", "region.coalesce"})
 COLD = frozenset({                  # off that way, where a call costs less than to save registers for it
     "malloc.malloc_slow", "malloc.free_slow", "malloc.out_of_memory", "api.realloc_slow", "api.free_other",

@@ -32,7 +32,6 @@ BEGIN = "cache 4096; a = malloc(40)"
 MANY = "; ".join(f"m{i} = malloc(1000)" for i in range(130))
 FREED = "; ".join(f"free(m{i})" for i in range(130))
 FULL = f"cache 2048; {MANY}; {FREED}"
-AGAIN = "; ".join(f"n{i} = malloc(1000)" for i in range(130))
 OTHERS = "; ".join(f"o{i} = malloc(500)" for i in range(130))
 REMOTE = "cache 4096; arenas 2; a = malloc(40); thread 1; b = malloc(40); free(a); thread 0; c = malloc(40)"
 LATE = ("arenas 2; a = malloc(40); b = malloc(40); c = malloc(40); thread 1; d = malloc(40); free(a); free(b); "
@@ -42,8 +41,10 @@ TWO_LISTED = f"cache 2048; {MANY}; free(m3); free(m5); free(m70); free(m71); tri
 REFUSED = "; ".join(f"fail purge {i}" for i in range(4))
 SENT_BACK = f"cache 2048; arenas 2; {MANY}; thread 1; x = malloc(5000); {FIRST}; {REFUSED}; trim 0; thread 0; trim 0"
 SOME = "; ".join(f"free(m{i})" for i in range(20))
-IN_TURN = f"cache 2048; {MANY}; {SOME}; trim 0; cache 65536; n = malloc(1000); o = malloc(1000); p = malloc(1000)"
+IN_TURN = f"cache 2048; {MANY}; {SOME}; trim 0; cache 16384; n = malloc(1000); o = malloc(1000); p = malloc(1000)"
 FROM_THE_END = "; ".join(f"free(m{i})" for i in (129, *range(127, -1, -1)))
+NEW = "; ".join(f"n{i} = malloc(1000)" for i in range(12))
+WHOLE = f"cache 131072; {MANY}; {FIRST.partition('; free(m50)')[0]}; trim 0; {NEW}"
 BACK = "cache 64; a = malloc(40); b = malloc(40); free(a); trim 0; c = malloc(40)"
 SHOWN = {
     "a run has another owner": BEGIN,
@@ -61,7 +62,7 @@ SHOWN = {
     "a reservation is asked for at each turn": f"fail mmap 0; {BEGIN}; b = malloc(100)",
     "the end of the reservation stays": f"{BEGIN}; finalize",
     "a slot is handed out twice": f"{BEGIN}; b = malloc(40); c = malloc(40)",
-    "slots that are taken stay where they were": f"{FULL}; trim 0; {AGAIN}",
+    "slots that are taken stay where they were": IN_TURN,
     "slots that are out are not counted in their run": f"{BEGIN}; b = malloc(40); c = malloc(40); d = malloc(40)",
     "the ledger does not count a slot": BEGIN,
     "the inside of a slot is one": f"{BEGIN}; b = malloc(40); free(a); free(b + 32)",
@@ -75,6 +76,8 @@ SHOWN = {
     "calloc leaves the end of a slot": f"{BEGIN}; free(a); b = calloc(1, 40)",
     "what a run has back is left for new slots": BACK,
     "a run that has just a batch back keeps its list": "cache 64; a = malloc(40); free(a); trim 0; b = malloc(40)",
+    "all that a run has back comes, more than a bin may keep": IN_TURN,
+    "a bin that got many slots at once is over its limit": WHOLE,
     "fewer slots are taken than were asked for": IN_TURN,
     "slots are taken the other way round": IN_TURN,
     "the last slot of a run comes first": f"{BEGIN}; b = malloc(40)",
@@ -88,7 +91,7 @@ SHOWN = {
     "the pool is not purged": f"{FULL}; trim 0",
     "slots that come back let no epoch end": f"{BEGIN}; free(a); trim 0",
     "a call that took slots is counted in a cache": BEGIN,
-    "realloc leaves a slot in a thread without a cache": "cache 64; a = malloc(100); b = realloc(a, 101)",
+    "realloc leaves a slot in a thread without a cache": "cache 4096; a = malloc(100); thread 1; b = realloc(a, 101)",
     "a slot that was sent counts for nothing": f"cache 64; {LATE.rpartition('; thread 0')[0]}; stats",
     "a refusal is remembered beyond the end of the heap": f"fail mmap 0; {BEGIN}; finalize; b = malloc(40)",
     "a run of which no slot is out stays while its class has room": f"{FULL}; trim 0",

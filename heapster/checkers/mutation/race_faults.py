@@ -374,8 +374,8 @@ RUNS = tuple(replace(each, spans=True) for each in (
         Edit("runs.py", f"    {LOCK_RUNS}{MADE}", f"        asked = m.load(s + RUNS_ASKED)\n    {LOCK_RUNS}"
              f"{MADE.replace('m.load(s + RUNS_ASKED)', 'asked')}"),), "data_race"),
     fault("two threads give the reservation back", (
-        Edit("runs.py", f"    taken = True\n{LOCK_RUNS}", "    taken = True\n"),
-        Edit("runs.py", f"    m.store(s + RUNS_ASKED, 0)\n{UNLOCK_RUNS}", "    m.store(s + RUNS_ASKED, 0)\n")),
+        Edit("lifecycle.py", f"    taken = True\n{LOCK_RUNS}", "    taken = True\n"),
+        Edit("lifecycle.py", f"    m.store(s + RUNS_ASKED, 0)\n{UNLOCK_RUNS}", "    m.store(s + RUNS_ASKED, 0)\n")),
           "data_race"),
     fault("where runs are reserved is read without care", (
         Edit("runs.py", "    return m.load_relaxed(m.statics() + RUNS_AT) + FAR\n",

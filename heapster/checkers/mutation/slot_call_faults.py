@@ -8,6 +8,7 @@ fault = partial(one_edit, by="prove")
 POPPED = "    count_call(m, arena, kind)\n    return pop(m, slot)\n"
 COLLECTED = "    p = pop_cached(m, class_of(total), kind)\n    if p == NULL:\n"
 COUNTED = "    count_slots(m, arena, size, count(stack))\n"
+TAKEN = "        stack = take_freed(m, place, record, as_many(m, record, size, most))\n"
 FREED = "    count_freed(m, thread, kind)\n    return True\n\n\ndef collect_remote"
 OF_SLOTS_ALONE = "    if not is_reserved(m, p):\n    " + FREED
 ROOM = "    slot = bin_of(thread, total)\n    had_room = m.load(slot + LIMIT)\n"
@@ -29,15 +30,14 @@ EMPTY_BINS = (
     fault("an arena counts one slot less as used", "runs", COUNTED, COUNTED.replace("count(stack)", "count(stack) - 1"),
           "part_of_a_runs_slots_is_counted_as_used"),
     fault("a run that some were taken of leads back to itself", "runs",
-          "        stack = take_freed(m, place_of(m, word), record, most)\n",
-          "        stack = take_freed(m, place_of(m, word), record, most)\n        m.store(record + PREV, record)\n",
+          TAKEN, f"{TAKEN}        m.store(record + PREV, record)\n",
           "part_of_a_runs_slots_is_all_that_is_touched"),
     fault("a new slot is handed out 16 bytes on", "thread_cache", POPPED, POPPED.replace("(m, slot)", "(m, slot) + 16"),
           "a_new_slot_is_handed_out"),
     fault("as many new slots count as used as are wanted", "runs", COUNTED, COUNTED.replace("count(stack)", "most"),
           "new_slots_are_counted_as_used"),
     fault("a run that is carved is listed", "runs", "        stack = carve_slots(m, record, size, most)\n",
-          "        stack = carve_slots(m, record, size, most)\n        m.store(place_of(m, word) + RUN_ROOM, record)\n",
+          "        stack = carve_slots(m, record, size, most)\n        m.store(place + RUN_ROOM, record)\n",
           "new_slots_are_all_that_is_touched"),
     fault("a new run is not the one that is carved", "runs",
           "        if record != NULL:\n            m.store(place + RUN_CARVED, record)\n", "",

@@ -7,8 +7,8 @@ from heapster.checkers.mutation.fault import Edit, Fault, one_edit
 fault = partial(one_edit, by="spans", budget=40)
 
 RUNS = (
-    fault("a run has another owner", "runs", "    word = (arena - arena_at(m.statics(), 0) >> ARENA_SHIFT <<",
-          "    word = ((arena - arena_at(m.statics(), 0) >> ARENA_SHIFT) + 1 <<", "ledgers_equal_recomputed_totals"),
+    fault("a run has another owner", "runs", "    return (arena - arena_at(m.statics(), 0) >> ARENA_SHIFT <<",
+          "    return ((arena - arena_at(m.statics(), 0) >> ARENA_SHIFT) + 1 <<", "ledgers_equal_recomputed_totals"),
     fault("a run has the class below", "runs", "PLACES_SHIFT) + (index + 1 << BIN_SHIFT)",
           "PLACES_SHIFT) + (index << BIN_SHIFT)", "usable_too_small"),
     fault("a run is given back with a slot out", "runs", "    if m.load(record + RUN_LIVE) == 0 and",
@@ -33,8 +33,8 @@ RUNS = (
           "    if start != NULL:\n        base", "fault_unmapped"),
     fault("a reservation is asked for at each turn", "runs", "    m.store(s + RUNS_ASKED, 1)\n", "",
           "structure_diverges"),
-    fault("the end of the reservation stays", "runs", "m.load(reservation(m) + RUN_START), RESERVED)",
-          "m.load(reservation(m) + RUN_START), RESERVED - RUN_BYTES)", "system_calls_diverge"),
+    fault("the end of the reservation stays", "lifecycle", "m.load(reservation(m) + RUN_START), RESERVED)",
+          "m.load(reservation(m) + RUN_START), RESERVED - ARENA_BYTES * 32)", "system_calls_diverge"),
 )
 SLOTS = (
     fault("a slot is handed out twice", "runs", "    m.store_relaxed(record + RUN_FRESH, fresh + length)\n",
@@ -74,6 +74,10 @@ PREDICTED = (                   # each another choice, or other counts, than the
           "    if record != NULL and most > 1:\n        stack = take_freed(", "answer_diverges"),
     fault("a run that has just a batch back keeps its list", "runs", "    if count(stack) <= most:\n",
           "    if count(stack) < most:\n", "runs_with_slots_back_are_listed"),
+    fault("all that a run has back comes, more than a bin may keep", "runs", " * size <= get_cache(m):",
+          " * size <= get_cache(m) << 1:", "structure_diverges"),
+    fault("a bin that got many slots at once is over its limit", "bins",
+          "        m.store(slot + LIMIT, blocks << COUNT_SHIFT)\n", "        pass\n", "structure_diverges"),
     fault("fewer slots are taken than were asked for", "runs", "    taken = 0\n    while most > 0:\n",
           "    taken = 0\n    most = most + 1 >> 1\n    while most > 0:\n", "structure_diverges"),
     fault("slots are taken the other way round", "runs", "    m.store(record + RUN_FREE, stack)\n    return taken\n",
@@ -111,7 +115,8 @@ PREDICTED = (                   # each another choice, or other counts, than the
     fault("realloc leaves a slot in a thread without a cache", "slots",
           "    if is_marked(m, p) or m.load(m.thread() + REGISTERED) == 0:\n", "    if is_marked(m, p):\n",
           "answer_diverges"),
-    fault("a refusal is remembered beyond the end of the heap", "runs", "    m.store(s + RUNS_ASKED, 0)\n", "",
+    fault("a refusal is remembered beyond the end of the heap", "lifecycle",
+          "    m.store(s + RUNS_ASKED, 0)\n", "",
           "structure_diverges"),
     fault("a slot that was sent counts for nothing", "stats",
           "STAT_CACHED_BYTES, size_of_slot(run_word(m, top(word))))", "STAT_CACHED_BYTES, 0)", "wrong_statistics"),

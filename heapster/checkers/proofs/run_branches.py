@@ -44,10 +44,12 @@ class Parted(Window):
 
 def cache_plain(source: Any, path: Any) -> None:
     """Whatever is made of the slot."""
-    c, done = Parted(path), bool(path.choose(2))
-    with replaced(source.malloc, is_reserved=c.reserved, **c.notes.answering(cache_slot=done)):
+    c, done, base = Parted(path), bool(path.choose(2)), path.word("base")
+    with replaced(source.malloc, lies_in=lambda start, p: bool(start == base) and bool(p == c.p),
+                  **c.notes.answering(reservation=base, cache_slot=done)):
         told = source.malloc.cache_plain(c.m, c.p, c.kind)
-    path.claim("a_slot_goes_where_slots_go", lambda: told == done and c.asks(("cache_slot", c.p, c.kind)))
+    path.claim("a_slot_goes_where_slots_go", lambda: told == done and c.asks(
+        ("reservation",), ("cache_slot", base, c.p, c.kind)))
 
 
 def free_slow(source: Any, path: Any) -> None:

@@ -14,16 +14,18 @@ from heapster.checkers.proofs.layout_spec import (
     LAYOUT,
     MAX_WORD,
     PAYLOAD,
+    WORD,
     WRONG_SIZE,
     aborts,
     only,
 )
 from heapster.checkers.proofs.passing_on import FREE, REALLOC
 from heapster.checkers.proofs.run_lists import TOTALS_OF_RUNS
-from heapster.checkers.proofs.run_slots import SlotsOfRun
+from heapster.checkers.proofs.run_slots import COUNT_PLACE, MOST_COUNTED, SlotsOfRun
 from heapster.checkers.proofs.run_words import SLOT_SIZES, Reservation
 
 CACHED_CLASSES, FREED = 88, 7       # classes that have bins; a code of an abort
+MOST_LIMIT = 1 << 14                # blocks that a bin may hold
 LEDGER, LEDGERS_EQUAL = TOTALS_OF_RUNS, 28
 
 
@@ -60,7 +62,7 @@ def cache_slot(source: Any, path: Any) -> None:
     r.m.put(bin_ + 8, limit, "limit")
     with replaced(source.slots, begins_slot=r.begins_slot, is_marked=r.is_marked,
                   **r.notes.answering(push=0, count_freed=0)):
-        done = source.slots.cache_slot(r.m, r.p, kind)
+        done = source.slots.cache_slot(r.m, r.base, r.p, kind)
     taken = not full and r.begins and not r.marked
     path.claim("a_slot_goes_into_a_bin_that_has_room", lambda: bool(done) == taken and only(r.m) and r.notes.are(
         *[("push", bin_, r.p), ("count_freed", r.thread, kind)] * taken))
@@ -131,13 +133,27 @@ def pop_slot(source: Any, path: Any) -> None:
     stack = r.stack("slots")
     word = path.word("bin")
     r.m.put(r.bin, word, "bin")
-    with replaced(source.thread_cache, **r.notes.answering(take_slots=stack, count_call=0, pop=r.p)):
+    with replaced(source.thread_cache, **r.notes.answering(take_slots=stack, make_room=0, count_call=0, pop=r.p)):
         found = source.thread_cache.pop_slot(r.m, r.arena, r.size, most, REALLOC)
     has = bool(stack != 0)
     path.claim("slots_come_by_way_of_the_bin", lambda: found == (r.p if has else 0) and r.notes.are(
-        ("take_slots", r.arena, r.class_index, most), *[("count_call", r.arena, REALLOC), ("pop", r.bin)] * has))
+        ("take_slots", r.arena, r.class_index, most), *[
+            ("make_room", r.bin, stack >> COUNT_PLACE), ("count_call", r.arena, REALLOC), ("pop", r.bin)] * has))
     path.claim("a_bin_has_the_slots_that_were_taken", lambda: r.m.load(r.bin) == (stack if has else word)
                and only(r.m, r.bin))
+
+
+def make_room(source: Any, path: Any) -> None:
+    """Any limit, any number of slots that come at once."""
+    r, come = SlotsOfRun(path), path.word("come", 1, MOST_COUNTED)
+    may, full = path.word("may", 0, MOST_LIMIT), path.word("was full", 0, 1)
+    limit = r.bin + WORD
+    r.m.put(limit, (may << COUNT_PLACE) + full * bool(may != 0), "limit")
+    source.bins.make_room(r.m, r.bin, come)
+    grows = bool(may > 0) and bool(may < come)
+    path.claim("a_bin_that_may_hold_any_may_hold_what_it_gets_at_once", lambda: only(r.m, limit) if grows
+               else only(r.m))
+    path.claim("a_limit_is_no_less_than_what_comes", lambda: not grows or r.m.load(limit) == come << COUNT_PLACE)
 
 
 def collect_slot(source: Any, path: Any) -> None:
@@ -232,6 +248,9 @@ PROOFS = (
     _proof("thread_cache.pop_slot", pop_slot,
            slots_come_by_way_of_the_bin="NULL if there are none; the arena counts the call",
            a_bin_has_the_slots_that_were_taken="no other word changes"),
+    _proof("bins.make_room", make_room,
+           a_bin_that_may_hold_any_may_hold_what_it_gets_at_once="no other word changes",
+           a_limit_is_no_less_than_what_comes="and just that where it was less"),
     _proof("thread_cache.collect_slot", collect_slot,
            a_slot_that_was_freed_by_others_goes_into_a_bin_or_back="no other word changes"),
     _proof("classes.class_for_request", class_for_request, ALL_WORDS,

@@ -300,7 +300,7 @@ def forget_runs(source: Any, path: Any) -> None:
     start = r.base - path.word("before", 0, RUN - PAGE, PAGE)
     path.apart(start, RESERVATION + RUN, *r.m.spans[0])
     r.m.put(r.base + RUNS["RUN_START"], start, "start")
-    taken = source.runs.forget_runs(r.m)
+    taken = source.lifecycle.forget_runs(r.m)
     calls = [(call.name, *call.arguments) for call in r.m.calls]
     path.claim("the_reservation_goes_back_whole", lambda: len(calls) == there and all(
         name == "munmap" and bool(at == start) and bool(length == RESERVATION + RUN) for name, at, length in calls)
@@ -318,7 +318,7 @@ def lose_pool(source: Any, path: Any) -> None:
              "RUN_NEXT": (following, following + fresh)}
     for name, (word, _) in words.items():
         r.m.put(r.base + RUNS[name], word, name)
-    source.runs.lose_pool(r.m)
+    source.lifecycle.lose_pool(r.m)
     path.claim("runs_that_nobody_has_are_lost", lambda: only(r.m, *[r.base + RUNS[name] for name in words] * there)
                and (not there or all(bool(r.m.load(r.base + RUNS[name]) == now) for name, (_, now) in words.items())))
 
@@ -369,9 +369,9 @@ PROOFS = (
            a_reservation_is_aligned_and_lies_in_what_was_given="to the bytes of a run",
            a_reservation_begins_with_its_first_run="and knows what the system gave; no other word changes",
            the_words_of_a_reservation_are_zero="up to its first run"),
-    _proof("runs.forget_runs", forget_runs,
+    _proof("lifecycle.forget_runs", forget_runs,
            the_reservation_goes_back_whole="the answer says whether the system took it",
            a_reservation_is_forgotten_in_any_case="no other word changes"),
-    _proof("runs.lose_pool", lose_pool,
+    _proof("lifecycle.lose_pool", lose_pool,
            runs_that_nobody_has_are_lost="and the next that nobody ever had; no other word changes"),
 )

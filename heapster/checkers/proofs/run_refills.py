@@ -13,6 +13,7 @@ from heapster.checkers.proofs.callee_contracts import replaced
 from heapster.checkers.proofs.layout_spec import (
     ALIGN,
     ARENA_RECORD,
+    CACHE,
     NEXT,
     RUNS,
     STATICS,
@@ -33,10 +34,12 @@ class EmptyBin:
 
     def __init__(self, c: CountedRun) -> None:
         self.c, self.kind = c, (MALLOC, CALLOC, ALIGNED)[c.path.choose(3)]
-        self.most, self.request = c.path.word("most", 0, COUNTS), c.request()
-        self.wanted = self.most if self.most > 0 else 1
+        self.most, self.request = c.path.word("most", 1, COUNTS), c.request()
+        self.kept = c.path.word("kept", 1, CACHE["max_cache"])
+        self.limit, self.room = c.slot + WORD, c.path.word("room", 1, COUNTS) << COUNT_PLACE
         self.place, self.calls = c.arena + ARENA_RECORD["calls"] + self.kind * WORD, c.path.word("calls", 0, TOTALS)
-        for at, word, name in ((c.slot, 0, "bin"), (c.statics + STATICS["cache"], 1, "cache"),
+        for at, word, name in ((c.slot, 0, "bin"), (self.limit, self.room, "limit"),
+                               (c.statics + STATICS["cache"], self.kept, "cache"),
                                (c.thread, c.arena, "arena of the thread"), (self.place, self.calls, "calls")):
             c.m.put(at, word, name)
         self.counted = self.place
@@ -67,10 +70,15 @@ class EmptyBin:
                              free_bytes=more.pop("free_bytes", 0) - count * size,
                              free_blocks=more.pop("free_blocks", 0) - count, **more)
 
+    def has_room(self, count: Any) -> bool:
+        """Whether the bin may hold what it may have held, or so many that it got at once."""
+        come = count << COUNT_PLACE
+        return bool(self.c.m.load(self.limit) == (come if self.room < come else self.room))
+
     def touches(self, *more: Any) -> bool:
-        """Whether nothing else was touched but these words, and the ledger, the bin and the slot."""
+        """Whether nothing else was touched but these words, and the ledger, the bin, its limit and the slot."""
         c = self.c
-        return c.is_alone() and only(c.m, c.slot, self.counted, c.p, c.p + WORD, *c.totals(), *more)
+        return c.is_alone() and only(c.m, c.slot, self.limit, self.counted, c.p, c.p + WORD, *c.totals(), *more)
 
 
 class CollectedSlots(EmptyBin):
@@ -95,7 +103,7 @@ def from_others(source: Any, path: Any) -> None:
     e = CollectedSlots(c)
     q = e.ask(source)
     path.claim("a_slot_that_others_freed_is_handed_out", lambda: e.hands_out(q) and c.m.load(c.slot) == e.below)
-    path.claim("slots_that_others_freed_are_still_out", lambda: c.counts() and e.touches())
+    path.claim("slots_that_others_freed_are_still_out", lambda: c.counts() and e.has_room(1) and e.touches())
 
 
 class BackInRun(RunOfSlot):
@@ -115,14 +123,19 @@ class BackInRun(RunOfSlot):
 
 
 def from_what_came_back(source: Any, path: Any) -> None:
-    """Each class, each request of it: a run with slots back, no more than a batch, first on its list."""
+    """Each class, each request of it: a run with slots back, no more than a bin may keep, or a batch has."""
     c = BackInRun(path)
     e, m = EmptyBin(c), c.m
-    path.require(c.count, "<=", e.wanted)
+    if path.choose(2):
+        path.require(c.count * c.size, "<=", e.kept)
+    else:
+        path.require(e.kept, "<", c.count * c.size)
+        path.require(c.count, "<=", e.most)
     let_wait(m, c.p, c.below)
     q = e.ask(source)
     path.claim("a_slot_that_came_back_is_handed_out", lambda: e.hands_out(q))
-    path.claim("the_other_slots_that_came_back_are_in_the_bin", lambda: m.load(c.slot) == c.below)
+    path.claim("the_other_slots_that_came_back_are_in_the_bin", lambda: m.load(c.slot) == c.below
+               and e.has_room(c.count))
     path.claim("a_run_whose_slots_are_taken_leaves_its_list", lambda: c.has_left()
                and m.load(c.record + RUNS["RUN_FREE"]) == 0 and m.load(c.record + RUNS["RUN_LIVE"]) == c.live + c.count)
     path.claim("slots_that_are_taken_are_counted_as_used", lambda: e.took(c.count))
@@ -130,28 +143,30 @@ def from_what_came_back(source: Any, path: Any) -> None:
 
 
 def from_part_of_it(source: Any, path: Any) -> None:
-    """Each class, each request of it: a run with more slots back than a batch has, first on its list."""
+    """Each class, each request of it: a run with more slots back than a bin may keep and a batch has."""
     c = BackInRun(path)
     e, m = EmptyBin(c), c.m
-    path.require(e.wanted, "<", c.count)
+    path.require(e.most, "<", c.count)
+    path.require(e.kept, "<", c.count * c.size)
     taken, left = path.word("others taken", LOWEST, HIGHEST, ALIGN), path.word("left", LOWEST, HIGHEST, ALIGN)
-    rest = taken + (e.wanted - 1 << COUNT_PLACE) if e.wanted > 1 else 0
-    stays = left + (c.count - e.wanted << COUNT_PLACE)
+    rest = taken + (e.most - 1 << COUNT_PLACE) if e.most > 1 else 0
+    stays = left + (c.count - e.most << COUNT_PLACE)
     let_wait(m, c.p, rest)
 
     def take_freed(m: Any, place: Any, record: Any, most: Any) -> Any:
         """See `impl.runs.take_freed`, of more than are wanted."""
-        if place != c.place or record != c.record or most != e.wanted or not m.held:
+        if place != c.place or record != c.record or most != e.most or not m.held:
             m.broken("slots are taken of another run, or another number, or without the lock")
         m.store(c.record + RUNS["RUN_FREE"], stays)
-        return c.p + (e.wanted << COUNT_PLACE)
+        return c.p + (e.most << COUNT_PLACE)
 
     with replaced(source.runs, take_freed=take_freed):
         q = e.ask(source)
-    path.claim("part_of_the_slots_that_came_back_is_taken", lambda: e.hands_out(q) and m.load(c.slot) == rest)
+    path.claim("part_of_the_slots_that_came_back_is_taken", lambda: e.hands_out(q) and m.load(c.slot) == rest
+               and e.has_room(e.most))
     path.claim("a_run_that_has_slots_left_stays_listed", lambda: m.load(c.record + RUNS["RUN_FREE"]) == stays
-               and m.load(c.record + RUNS["RUN_LIVE"]) == c.live + e.wanted)
-    path.claim("part_of_a_runs_slots_is_counted_as_used", lambda: e.took(e.wanted))
+               and m.load(c.record + RUNS["RUN_LIVE"]) == c.live + e.most)
+    path.claim("part_of_a_runs_slots_is_counted_as_used", lambda: e.took(e.most))
     path.claim("part_of_a_runs_slots_is_all_that_is_touched", lambda: e.touches(*c.own()))
 
 
@@ -162,7 +177,7 @@ class SlotsAnew(EmptyBin):
         super().__init__(c)
         path = c.path
         self.live, self.taken = live, path.word("taken", 1, c.slots)
-        path.require(self.taken, "==", self.wanted if self.wanted <= c.left else c.left)
+        path.require(self.taken, "==", self.most if self.most <= c.left else c.left)
         c.m.put(c.place + RUNS["RUN_ROOM"], 0, "no run with slots back")
         self.below = path.word("other new slots", LOWEST, HIGHEST, ALIGN) + (
             self.taken - 1 << COUNT_PLACE) if self.taken > 1 else 0
@@ -172,7 +187,7 @@ class SlotsAnew(EmptyBin):
         """See `impl.runs.carve_slots`."""
         c = self.c
         fresh = c.record + RUNS["RUN_FRESH"]
-        if record != c.record or size != c.size or most != self.wanted or not m.held or m.load(fresh) != c.p:
+        if record != c.record or size != c.size or most != self.most or not m.held or m.load(fresh) != c.p:
             m.broken("slots are carved of another run, or another number, or without the lock")
         m.store(fresh, c.p + self.taken * c.size)
         return c.p + (self.taken << COUNT_PLACE)
@@ -181,7 +196,7 @@ class SlotsAnew(EmptyBin):
         """Whether the slot was handed out, and the others are in the bin; they are new no more."""
         c, load = self.c, self.c.m.load
         return self.hands_out(q) and bool(load(c.slot) == self.below) and bool(
-            load(c.record + RUNS["RUN_FRESH"]) == c.p + self.taken * c.size) and bool(
+            load(c.record + RUNS["RUN_FRESH"]) == c.p + self.taken * c.size) and self.has_room(self.taken) and bool(
                 load(c.record + RUNS["RUN_LIVE"]) == self.live + self.taken)
 
     def own(self) -> list[Any]:
@@ -270,7 +285,8 @@ def _proof(body: Any, suffix: str, **more: str) -> Proof:
     return Proof("api.malloc", ANY_HEAP, body, more=more, suffix=suffix, spans=True)
 
 
-HANDED_OUT = "it holds the request, is marked no more, zeroed whole for calloc alone; the others are in the bin"
+HANDED_OUT = ("it holds the request, is marked no more, zeroed whole for calloc alone; the others are in the bin, "
+              "which may hold as many")
 NO_MORE = "no other word changes, no lock is held, and errno is left alone"
 COUNTED = "in the arena's ledger"
 PROOFS = (
@@ -279,7 +295,7 @@ PROOFS = (
     _proof(from_what_came_back, "_from_slots_that_came_back",
            a_slot_that_came_back_is_handed_out="the top of them, which holds the request; it is marked no more, zeroed "
                                                "whole for calloc alone, and the call counted",
-           the_other_slots_that_came_back_are_in_the_bin="none of which was touched",
+           the_other_slots_that_came_back_are_in_the_bin="none of which was touched; it may hold as many",
            a_run_whose_slots_are_taken_leaves_its_list="its neighbours lead to each other; the slots are out",
            slots_that_are_taken_are_counted_as_used=COUNTED, a_batch_of_slots_touches_no_more=NO_MORE),
     _proof(from_part_of_it, "_from_part_of_what_came_back",

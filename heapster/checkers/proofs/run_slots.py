@@ -87,7 +87,7 @@ def run_to_carve(source: Any, path: Any) -> None:
     at, other = r.place + RUNS["RUN_CARVED"], r.maybe("new")
     r.m.put(at, r.record if has else 0, "carved")
     with replaced(source.runs, is_carved=lambda *_: carved, **r.notes.answering(new_run=other)):
-        found = source.runs.run_to_carve(r.m, r.arena, r.word_there)
+        found = source.runs.run_to_carve(r.m, r.arena, r.place, r.class_index)
     stays = has and not carved
     path.claim("a_run_is_carved_to_its_end_before_another_is_taken", lambda: found == (r.record if stays else other)
                and r.notes.are(*[("new_run", r.arena, r.word_there)] * (not stays)))
@@ -186,6 +186,18 @@ def take_freed(source: Any, path: Any) -> None:
                    and r.m.load(w.free) == w.left and only(r.m, w.free) and r.notes.are())
 
 
+def as_many(source: Any, path: Any) -> None:
+    """Each class; any number that came back, and of those that are wanted; whatever a bin may keep."""
+    r, most = SlotsOfRun(path), path.word("most", 0, MOST_COUNTED)
+    back, kept = path.word("back", 1, MOST_COUNTED), path.word("kept", 0, CACHE["max_cache"])
+    r.put("RUN_FREE", path.word("top", LOWEST, HIGHEST, ALIGN) + (back << COUNT_PLACE))
+    with replaced(source.runs, get_cache=lambda *_: kept):
+        found = source.runs.as_many(r.m, r.record, r.size, most)
+    whole = bool(back * r.size <= kept)
+    path.claim("all_that_came_back_is_taken_if_a_bin_may_keep_it", lambda: not whole or found == back)
+    path.claim("else_as_many_are_taken_as_are_wanted", lambda: only(r.m) and (whole or found == most))
+
+
 def take_slots(source: Any, path: Any) -> None:
     """Each class; an arena that is lost or not, a reservation or none; runs with slots back, with new ones, or none."""
     r, most = SlotsOfRun(path), path.word("most", 0, MOST_COUNTED)
@@ -193,24 +205,23 @@ def take_slots(source: Any, path: Any) -> None:
     back, new = r.maybe("back"), r.maybe("new")
     r.m.put(r.place + RUNS["RUN_ROOM"], back, "first")
     freed, carved = r.stack("freed", 1), r.stack("carved", 1)
-    live = path.word("live", 0, MOST_COUNTED)
+    live, some = path.word("live", 0, MOST_COUNTED), path.word("some", 1, MOST_COUNTED)
     for record in (each for each in (back, new) if not isinstance(each, int)):
         r.m.put(record + RUNS["RUN_LIVE"], live, "live")
     with replaced(source.runs, is_lost=lambda *_: lost, reserve=lambda *_: there, **r.notes.answering(
-            take_freed=freed, run_to_carve=new, carve_slots=carved, count_slots=0)):
+            as_many=some, take_freed=freed, run_to_carve=new, carve_slots=carved, count_slots=0)):
         stack = source.runs.take_slots(r.m, r.arena, r.class_index, most)
-    if lost or not there:
+    if lost or not there or bool(most == 0):
         path.claim("without_a_reservation_there_are_no_slots", lambda: stack == 0 and r.is_left() and r.notes.are())
         return
-    wanted = most if most > 0 else 1
     has_back, has_new = bool(back != 0), bool(new != 0)
     taken = freed if has_back else carved
     record = back if has_back else new
     path.claim("slots_that_came_back_are_taken_before_new_ones", lambda: stack == (
         taken if has_back or has_new else 0) and r.notes.are(
-            *[("take_freed", r.place, back, wanted)] * has_back,
-            *[("run_to_carve", r.arena, r.word_there)] * (not has_back),
-            *[("carve_slots", new, r.size, wanted)] * (has_new and not has_back),
+            *[("as_many", back, r.size, most), ("take_freed", r.place, back, some)] * has_back,
+            *[("run_to_carve", r.arena, r.place, r.class_index)] * (not has_back),
+            *[("carve_slots", new, r.size, most)] * (has_new and not has_back),
             *[("count_slots", r.arena, r.size, taken >> COUNT_PLACE)] * (has_back or has_new)))
     if has_back or has_new:
         path.claim("slots_that_are_taken_are_counted_in_their_run", lambda: r.m.load(record + RUNS["RUN_LIVE"])
@@ -251,9 +262,12 @@ PROOFS = (
            each_turn_takes_one_slot_that_came_back="one fewer is wanted; no other word changes",
            what_is_no_more_than_is_wanted_is_taken_whole="nothing of it is touched, and the run leaves its list",
            what_is_left_of_slots_that_came_back_stays="no other word changes"),
+    _proof("runs.as_many", as_many,
+           all_that_came_back_is_taken_if_a_bin_may_keep_it="whatever is wanted",
+           else_as_many_are_taken_as_are_wanted="no word changes"),
     _proof("runs.take_slots", take_slots,
-           without_a_reservation_there_are_no_slots="nor of a lost arena; no word changes",
-           slots_that_came_back_are_taken_before_new_ones="one at least; 0 if there is no run",
+           without_a_reservation_there_are_no_slots="nor of a lost arena, nor where none is wanted; no word changes",
+           slots_that_came_back_are_taken_before_new_ones="0 if there is no run",
            slots_that_are_taken_are_counted_in_their_run="no other word changes"),
     _proof("runs.take_slots", take_larger, "_of_larger_sizes",
            sizes_above_1024_bytes_have_no_slots="no word changes, nobody is asked"),

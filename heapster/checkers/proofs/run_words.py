@@ -109,6 +109,14 @@ def reservation(source: Any, path: Any) -> None:
     path.claim("a_reservation_is_where_it_is_noted", lambda: found == (r.base if there else RUNS["FAR"]) and only(r.m))
 
 
+def lies_in(source: Any, path: Any) -> None:
+    """A reservation anywhere, and each word but the least: those no pointer arithmetic may reach."""
+    r, p = Reservation(path), path.word("p", (1 << 48) - (1 << 63))
+    answer = bool(source.runs.lies_in(r.base, p))
+    path.claim("what_lies_in_a_reservation_is_told", lambda: answer == (bool(p >= r.base)
+               and bool(p < r.base + RESERVATION)))
+
+
 def is_reserved(source: Any, path: Any) -> None:
     """Each word that is an address and each that is none, but the least: those no pointer arithmetic may reach."""
     r, there = Reservation(path), path.choose(2)
@@ -120,6 +128,14 @@ def is_reserved(source: Any, path: Any) -> None:
     lies_there = bool(p >= r.base) and bool(p < r.base + RESERVATION)
     path.claim("what_lies_in_the_reservation_is_known", lambda: only(r.m) and (
         answer == lies_there if there else not answer or p >= RUNS["FAR"]))
+
+
+def entry_in(source: Any, path: Any) -> None:
+    """Any address of any run."""
+    r = Reservation(path)
+    number, within = r.a_run(), path.word("within", 0, RUN - 1)
+    found = source.runs.entry_in(r.base, r.start_of(number) + within)
+    path.claim("the_table_has_a_word_for_each_run", lambda: found == r.entry_of(number))
 
 
 def entry_of(source: Any, path: Any) -> None:
@@ -208,6 +224,14 @@ def inverse_of(source: Any, path: Any) -> None:
     path.claim("a_slots_reciprocal_is_rounded_up", lambda: (found - 1) * size < 1 << INVERSE <= found * size)
 
 
+def low_word_for(source: Any, path: Any) -> None:
+    """Each class and each arena."""
+    r, index = Reservation(path), path.choose(CLASSES)
+    found = source.runs.low_word_for(r.m, r.arena, index)
+    path.claim("a_class_and_an_arena_are_the_lower_half_of_a_runs_word", lambda: found == r.word_of(index)
+               - (inverse(SLOT_SIZES[index]) << INVERSE) and only(r.m))
+
+
 def word_for(source: Any, path: Any) -> None:
     """Each class and each arena."""
     r, index = Reservation(path), path.choose(CLASSES)
@@ -229,7 +253,9 @@ PROOFS = (
     _proof("run_layout.constants", drawing, ALL_WORDS,
            the_layout_of_runs_is_as_drawn="every constant is the number that the drawing fixes"),
     _proof("runs.reservation", reservation, a_reservation_is_where_it_is_noted="or far; no word changes"),
+    _proof("runs.lies_in", lies_in, what_lies_in_a_reservation_is_told="and nothing else"),
     _proof("runs.is_reserved", is_reserved, what_lies_in_the_reservation_is_known="and nothing else; no word changes"),
+    _proof("runs.entry_in", entry_in, the_table_has_a_word_for_each_run="at its number"),
     _proof("runs.entry_of", entry_of, each_run_has_a_word_of_the_table="at its number; no word changes"),
     _proof("runs.run_word", run_word, what_a_run_has_stands_in_the_table="no word changes"),
     _proof("runs.record_of", record_of, each_run_has_a_record_of_its_own="at its number; no word changes"),
@@ -246,6 +272,8 @@ PROOFS = (
            places_end_where_the_reservations_words_begin="none lies elsewhere"),
     _proof("runs.inverse_of", inverse_of, ALL_WORDS,
            a_slots_reciprocal_is_rounded_up="(result - 1) * size < 1 << INVERSE_SHIFT <= result * size"),
+    _proof("runs.low_word_for", low_word_for,
+           a_class_and_an_arena_are_the_lower_half_of_a_runs_word="no word changes"),
     _proof("runs.word_for", word_for,
            a_runs_word_has_its_class_its_owner_and_its_reciprocal="as they are read again; no word changes"),
 )

@@ -85,20 +85,23 @@ def refilled(start: CallStart, total: int, batch: int) -> Reach | None:
     if arena and _is_collected(start, arena, total):
         return Reach(COLLECTED)
     base = _base(start)
+    if batch == 0:
+        return None
     if base == 0:
         return None if start.setting(run_layout.RUNS_ASKED) else Reach(NEW_RUN)
     if not arena:
         return Reach(NEW_RUN)
     place = base + run_layout.RUN_PLACES + (
         start.index(arena) << run_layout.PLACES_SHIFT) + (class_of(total) + 1 << layout.BIN_SHIFT)
-    return _from_runs(start, base, place, max(batch, 1))
+    return _from_runs(start, base, place, batch, total)
 
 
-def _from_runs(start: CallStart, base: int, place: int, most: int) -> Reach | None:
+def _from_runs(start: CallStart, base: int, place: int, most: int, total: int) -> Reach | None:
     """What the arena's runs of the class have."""
     record = start.word(place + run_layout.RUN_ROOM)
     if record:
-        return Reach(CAME_BACK if start.word(record + run_layout.RUN_FREE) >> layout.COUNT_SHIFT <= most else PART)
+        back = start.word(record + run_layout.RUN_FREE) >> layout.COUNT_SHIFT
+        return Reach(CAME_BACK if back <= most or back * total <= start.setting(layout.CACHE_BYTES) else PART)
     carved = start.word(place + run_layout.RUN_CARVED)
     if carved:
         number = carved - base - run_layout.RUN_RECORDS >> run_layout.RUN_RECORD_SHIFT

@@ -14,13 +14,13 @@ from typing import Any
 from heapster.checkers.mutation.fault import SHIPPED_FOLDER, Fault, Origin, plant
 from heapster.checkers.proofs.builds import Build
 from heapster.checkers.proofs.callee_contracts import replaced
-from heapster.checkers.proofs.layout_spec import CHECKSUM
+from heapster.checkers.proofs.layout_spec import CHECKSUM, RUNS
 from heapster.checkers.targets.source import root_in, source_in, with_spans, without_spans
 from heapster.results import TargetError
 
 HOMES_OF_RUNS = ("runs", "run_totals")      # and what is asked of them by others, answered where no run is
-WITHOUT_RESERVATION = {"is_reserved": False, "take_slots": 0, "purge_pool": False, "forget_runs": True,
-                       "lose_pool": None, "runs_have": 0, "runs_hold": 0}
+WITHOUT_RESERVATION = {"reservation": RUNS["FAR"], "is_reserved": False, "lies_in": False, "take_slots": 0,
+                       "purge_pool": False, "forget_runs": True, "lose_pool": None, "runs_have": 0, "runs_hold": 0}
 
 
 @contextmanager
