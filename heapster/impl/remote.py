@@ -6,12 +6,12 @@ refilled between a look and the swap does no harm (the ABA problem of Treiber's 
 Principles of Operation, appendix A).
 """
 
-from .arena import join_used, release
+from .arena import is_lost, join_used, release
 from .block import block_of
 from .layout import ARENA_LOCK, MOST_REMOTE, NULL, REMOTE
-from .run_layout import SPANS
-from .runs import is_reserved, release_slot
-from .stack import below, count, holds, move, top, unmark
+from .run_layout import RUN_BYTES, SPANS
+from .runs import back_in_run, is_reserved, take_back
+from .stack import below, count, holds, move, put, top, unmark
 
 
 def push_remote(m, arena, batch, blocks):
@@ -60,6 +60,27 @@ def gather(m, arena, run, b):
     return b
 
 
+def release_slots(m, arena, word):
+    """Release the slot on top of the stack of `word`, and those of its run that follow, at once; the word for the rest.
+
+    Nothing is given back to an arena that is lost: there, one slot waits no more.
+
+    Requires: the lock of the arena, which owns them.
+    """
+    first = top(word)
+    if is_lost(m, arena):
+        word = below(m, first)
+        unmark(m, first)
+        return word
+    back = back_in_run(m, first)
+    while word != 0 and top(word) & -RUN_BYTES == first & -RUN_BYTES:
+        p = top(word)
+        word = below(m, p)
+        back = put(m, back, p)
+    take_back(m, arena, first, back)
+    return word
+
+
 def release_all(m, arena, word):
     """Release the blocks of the stack of `word`, which `arena` owns, neighbours that follow each other at once.
 
@@ -68,11 +89,11 @@ def release_all(m, arena, word):
     run = NULL
     while word != 0:
         p = top(word)
-        word = below(m, p)
-        unmark(m, p)
         if SPANS != 0 and is_reserved(m, p):
-            release_slot(m, arena, p)
+            word = release_slots(m, arena, word)
         else:
+            word = below(m, p)
+            unmark(m, p)
             run = gather(m, arena, run, block_of(p))
     gather(m, arena, run, NULL)
 

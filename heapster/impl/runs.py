@@ -323,22 +323,35 @@ def count_slots(m, arena, size, slots):
     add(m, arena + FREE_BLOCKS, -slots)
 
 
+def back_in_run(m, p):
+    """The stack of the slots that the run of `p` has back."""
+    return m.load(record_of(m, p) + RUN_FREE)
+
+
 def release_slot(m, arena, p):
     """Let the run of the slot, which is out and waits nowhere, have it back, unless the arena is lost.
 
     Requires: the lock of the arena, which owns it.
     """
-    if is_lost(m, arena):
-        return
+    if not is_lost(m, arena):
+        take_back(m, arena, p, put(m, back_in_run(m, p), p))
+
+
+def take_back(m, arena, p, stack):
+    """Let the run of `p` have `stack` back: what it had, and above it slots of it that were out.
+
+    Requires: the lock of the arena, which owns it.
+    """
     word = run_word(m, p)
     record = record_of(m, p)
-    stack = m.load(record + RUN_FREE)
-    note_release(m, arena, size_of_slot(word))
-    count_slots(m, arena, size_of_slot(word), -1)
-    if stack == 0:
+    had = m.load(record + RUN_FREE)
+    slots = count(stack) - count(had)
+    note_release(m, arena, slots * size_of_slot(word))
+    count_slots(m, arena, size_of_slot(word), -slots)
+    if had == 0:
         list_run(m, place_of(m, word), record)
-    m.store(record + RUN_FREE, put(m, stack, p))
-    add(m, record + RUN_LIVE, -1)
+    m.store(record + RUN_FREE, stack)
+    add(m, record + RUN_LIVE, -slots)
     if m.load(record + RUN_LIVE) == 0 and m.load(place_of(m, word) + RUN_CARVED) != record:
         drop_run(m, arena, word, record)
 

@@ -5,6 +5,7 @@ totals are sums over it: there is no header, link or running total here that cou
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from heapster.model.free_blocks import FreeBlocks, Settings, Witness
 from heapster.model.geometry import (
@@ -28,7 +29,7 @@ from heapster.model.geometry import (
 )
 from heapster.model.heap import Arena, Idle, Ledger, Stack
 from heapster.model.region import Piece, RegionState, _is_empty
-from heapster.model.slots import ArenaSlots
+from heapster.model.slots import ArenaSlots, RunState
 from heapster.model.system import System
 
 
@@ -126,8 +127,7 @@ class ArenaState(FreeBlocks):
     def release(self, system: System, address: int) -> None:
         """The block at `address` becomes free; or the slot whose header would be there."""
         if slots := self.slots.of(address + HEADER):
-            self._note_release(system, slots.size)
-            self.slots.release(system, slots, address + HEADER)
+            self._release_slots(system, slots, [address + HEADER])
             return
         region = self._region_of(address)
         index = region.index(address)
@@ -135,24 +135,38 @@ class ArenaState(FreeBlocks):
         self._settle(system, region, index)
 
     def release_all(self, system: System, addresses: Sequence[int]) -> None:
-        """The blocks become free in turn, slots at once; neighbours that follow each other as one block."""
+        """The blocks become free in turn; neighbours that follow each other as one block, slots of a run at once."""
         run = 0
-        for address in addresses:
-            if self.slots.of(address + HEADER):
-                self.release(system, address)
+        for slots, group in groupby(addresses, lambda address: self.slots.of(address + HEADER)):
+            if slots:
+                self._release_slots(system, slots, [address + HEADER for address in group])
                 continue
-            if not run:
-                run = address
-                continue
-            left, right = sorted((run, address))
-            if self._region_of(left).join(left, right):
-                self._saw("neighbours_were_released_at_once")
-                run = left
-            else:
-                self.release(system, run)
-                run = address
+            for address in group:
+                run = self._gather(system, run, address)
         if run:
             self.release(system, run)
+
+    def _gather(self, system: System, run: int, address: int) -> int:
+        """What is to be released next: both as one block if they are neighbours, else the block; the run is released.
+
+        There may be no run yet.
+        """
+        if not run:
+            return address
+        left, right = sorted((run, address))
+        if self._region_of(left).join(left, right):
+            self._saw("neighbours_were_released_at_once")
+            return left
+        self.release(system, run)
+        return address
+
+    def _release_slots(self, system: System, run: RunState, slots: Sequence[int]) -> None:
+        """The run has these slots back, in turn: together they are as one block of their bytes."""
+        if len(slots) > 1:
+            self._saw("slots_of_a_run_came_back_at_once")
+        self._note_release(system, run.size * len(slots))
+        for slot in slots:
+            self.slots.release(system, run, slot)
 
     def resize(self, system: System, address: int, want: int) -> bool:
         """Make the block at `address` `want` bytes without moving it, or leave it alone."""

@@ -108,6 +108,7 @@ HARDENED_SOMETIMES = (              # of a hardened heap, of which nothing is pr
 SPANS_SOMETIMES = (                 # of a heap with spans, beside what others see
     Witness("a_run_was_cut", "a class got a run"),
     Witness("a_run_got_slots_back", "slots went from a bin, or from a remote list, to their run"),
+    Witness("slots_of_a_run_came_back_at_once", "a run got several slots back at once"),
     Witness("slots_were_taken_as_they_lay", "a bin took all that a run had got back"),
     Witness("slots_were_taken_in_turn", "a bin took some of what a run had got back"),
     Witness("a_run_went_to_the_pool", "no slot of a run was out any more, and nobody had it then"),

@@ -395,7 +395,9 @@ RUNS = tuple(replace(each, spans=True) for each in (
         Edit("slots.py", "m.load_relaxed(record_of(m, p) + RUN_FRESH)", "m.load(record_of(m, p) + RUN_FRESH)"),),
           "data_race"),
     fault("a child gives slots back to a lost arena", (
-        Edit("runs.py", "    if is_lost(m, arena):\n        return\n", ""),), "fork_unsafe", budget=20_000),
+        Edit("runs.py", "    if not is_lost(m, arena):\n        take_back(", "    if True:\n        take_back("),
+        Edit("remote.py", "    if is_lost(m, arena):\n        word =", "    if False:\n        word =")),
+          "fork_unsafe", budget=20_000),
 ))
 ORDERS = (                      # every order in impl that is not relaxed, weakened
     fault("a block is put on a remote list without a release", (

@@ -7,14 +7,16 @@ a heap without a reservation.
 from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
+from heapster.checkers.proofs.cache import COUNTS
 from heapster.checkers.proofs.callee_contracts import replaced
-from heapster.checkers.proofs.layout_spec import CACHE, USE_AFTER_FREE, WORD, only
+from heapster.checkers.proofs.layout_spec import ALIGN, CACHE, USE_AFTER_FREE, WORD, only
 from heapster.checkers.proofs.local_heap import Window
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.notes import Notes
 from heapster.checkers.proofs.passing_on import FREE, REALLOC
 from heapster.checkers.proofs.placement import Over
 from heapster.checkers.proofs.run_slots import SlotsOfRun
+from heapster.checkers.proofs.run_words import RUN
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
 MALLOC = 0                          # a kind of call
@@ -174,10 +176,10 @@ class ReleasedStack(MixedStack):
     """Of what is released."""
 
     def again(self, run: Any, word: Any) -> None:
-        """The slot came back."""
+        """The slot came back, and those of its run that followed."""
         r = self.r
         self.path.claim(self.names[1], lambda: word == self.below and run == 0 and only(r.m) and r.notes.are(
-            ("below", r.p), ("unmark", r.p), ("release_slot", r.arena, r.p)))
+            ("release_slots", r.arena, self.top)))
         raise Over
 
 
@@ -187,12 +189,59 @@ def release_all(source: Any, path: Any) -> None:
     r = w.r
     try:
         with replaced(source.remote, is_reserved=lambda m, p: bool(p == r.p), **r.notes.answering(
-                below=w.below, unmark=0, release_slot=0, gather=0)):
+                release_slots=w.below, gather=0)):
             cut(source.remote.release_all, w)(r.m, r.arena, w.first)
     except Over:
         return
     path.claim("what_was_gathered_is_released_last", lambda: w.at == 0 and only(r.m)
                and r.notes.are(("gather", r.arena, 0, 0)))
+
+
+class SlotsOfOneRun:
+    """The loop that lets a run have slots back, cut: some came back, and what is left has one of it on top, or not."""
+
+    def __init__(self, path: Any) -> None:
+        self.path, self.r = path, SlotsOfRun(path)
+        self.first, self.had = self.r.p + (path.word("slots", 1, COUNTS) << 48), path.word("had")
+        self.back, self.grown, self.below = path.word("back"), path.word("grown"), path.word("below")
+        self.is_of_it, self.q, self.left = bool(path.choose(2)), path.word("q", LOWEST, HIGHEST, ALIGN), 0
+
+    def enter(self, back: Any, word: Any) -> list[Any]:
+        """It begins with what the run had, and all that is released."""
+        r = self.r
+        self.path.claim("a_runs_slots_are_put_on_what_it_had", lambda: word == self.first and back == self.had
+                        and r.notes.are(("back_in_run", r.p)))
+        if self.is_of_it:
+            self.q = r.end - self.path.word("other place", 1, r.slots) * r.size
+        else:
+            self.path.apart(self.q, 1, r.start, RUN)
+        self.left = self.q + (self.path.word("left", 1, COUNTS) << 48) if self.path.choose(2) else 0
+        return [self.back, self.left]
+
+    def again(self, back: Any, word: Any) -> None:
+        """The slot on top is of the run, which has it back."""
+        r = self.r
+        self.path.claim("each_turn_takes_a_slot_of_the_run", lambda: self.is_of_it and word == self.below
+                        and back == self.grown and only(r.m)
+                        and r.notes.are(("back_in_run", r.p), ("below", self.q), ("put", self.back, self.q)))
+        raise Over
+
+
+def release_slots(source: Any, path: Any) -> None:
+    """Stacks of any length; an arena that is lost or not."""
+    w, lost = SlotsOfOneRun(path), bool(path.choose(2))
+    r = w.r
+    try:
+        with replaced(source.remote, is_lost=lambda *_: lost, **r.notes.answering(
+                back_in_run=w.had, below=w.below, put=w.grown, unmark=0, take_back=0)):
+            rest = cut(source.remote.release_slots, w)(r.m, r.arena, w.first)
+    except Over:
+        return
+    path.claim("a_lost_arenas_slot_waits_no_more", lambda: not lost or rest == w.below and only(r.m)
+               and r.notes.are(("below", r.p), ("unmark", r.p)))
+    path.claim("a_run_has_all_back_that_followed", lambda: lost or rest == w.left and only(r.m)
+               and (w.left == 0 or not w.is_of_it)
+               and r.notes.are(("back_in_run", r.p), ("take_back", r.arena, r.p, w.back)))
 
 
 class CollectedStack(MixedStack):
@@ -331,6 +380,11 @@ PROOFS = (
            collecting_begins_with_all="that the remote list has",
            a_slot_among_blocks_is_collected_as_one="no longer marked; no other word changes",
            collecting_slots_ends_with_the_last="no other word changes"),
+    _proof("remote.release_slots", release_slots,
+           a_runs_slots_are_put_on_what_it_had="it begins with the whole stack",
+           each_turn_takes_a_slot_of_the_run="no other word changes",
+           a_lost_arenas_slot_waits_no_more="nothing goes back",
+           a_run_has_all_back_that_followed="once; it ends with the first of another run, or none, which is the rest"),
     _proof("remote.release_all", release_all,
            releasing_begins_with_all="with nothing gathered",
            a_slot_among_blocks_comes_back="no longer marked; what is gathered stays so; no other word changes",

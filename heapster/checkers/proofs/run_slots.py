@@ -52,24 +52,45 @@ def count_slots(source: Any, path: Any) -> None:
         and only(r.m, *(r.at(name) for name in ("used_bytes", "used_blocks", "free_bytes", "free_blocks"))))
 
 
+def back_in_run(source: Any, path: Any) -> None:
+    """Any stack."""
+    r = SlotsOfRun(path)
+    stack = r.stack("slots")
+    r.put("RUN_FREE", stack)
+    found = source.runs.back_in_run(r.m, r.p)
+    path.claim("what_a_run_has_back_stands_in_its_record", lambda: found == stack and only(r.m))
+
+
 def release_slot(source: Any, path: Any) -> None:
-    """An arena that is lost or not; a run with slots back or none, more that are out or none, new ones or none."""
+    """An arena that is lost or not; whatever the run has back."""
     r, lost = SlotsOfRun(path), bool(path.choose(2))
-    stack, live, carved = r.stack("slots"), path.word("live", 1, r.slots), bool(path.choose(2))
-    grown = path.word("grown")
+    stack, grown = path.word("stack"), path.word("grown")
+    with replaced(source.runs, is_lost=lambda *_: lost, **r.notes.answering(back_in_run=stack, put=grown, take_back=0)):
+        source.runs.release_slot(r.m, r.arena, r.p)
+    path.claim("nothing_is_given_back_to_a_lost_arena", lambda: not lost or only(r.m) and r.notes.are())
+    path.claim("a_slot_that_comes_back_is_above_the_others", lambda: lost or only(r.m) and r.notes.are(
+        ("back_in_run", r.p), ("put", stack, r.p), ("take_back", r.arena, r.p, grown)))
+
+
+def take_back(source: Any, path: Any) -> None:
+    """Any number of slots; a run with slots back or none, more that are out or none, new ones or none."""
+    r = SlotsOfRun(path)
+    live, carved, had = path.word("live", 1, r.slots), bool(path.choose(2)), bool(path.choose(2))
+    come, count = path.word("come", 1, r.slots), path.word("had", 1, r.slots) if had else 0
+    path.require(come, "<=", live)
+    stack = path.word("top", LOWEST, HIGHEST, ALIGN) + (count << COUNT_PLACE) if had else 0
+    grown = path.word("new top", LOWEST, HIGHEST, ALIGN) + (count + come << COUNT_PLACE)
     free, out = r.put("RUN_FREE", stack), r.put("RUN_LIVE", live)
     r.m.put(r.place + RUNS["RUN_CARVED"], r.record if carved else r.maybe("carved"), "carved")
-    with replaced(source.runs, is_lost=lambda *_: lost, **r.notes.answering(
-            note_release=0, count_slots=0, list_run=0, drop_run=0, put=grown)):
-        source.runs.release_slot(r.m, r.arena, r.p)
-    last = bool(live == 1) and not carved
-    asked = (("note_release", r.arena, r.size), ("count_slots", r.arena, r.size, -1),
-             *[("list_run", r.place, r.record)] * bool(stack == 0), ("put", stack, r.p),
+    with replaced(source.runs, **r.notes.answering(note_release=0, count_slots=0, list_run=0, drop_run=0)):
+        source.runs.take_back(r.m, r.arena, r.p, grown)
+    last = bool(live == come) and not carved
+    asked = (("note_release", r.arena, come * r.size), ("count_slots", r.arena, r.size, -come),
+             *[("list_run", r.place, r.record)] * (not had),
              *[("drop_run", r.arena, r.word_there, r.record)] * last)
-    path.claim("nothing_is_given_back_to_a_lost_arena", lambda: not lost or only(r.m) and r.notes.are())
-    path.claim("a_slot_that_comes_back_is_counted_and_its_run_listed", lambda: lost or r.notes.are(*asked))
-    path.claim("a_slot_that_comes_back_is_on_its_runs_stack", lambda: lost or only(r.m, free, out)
-               and r.m.load(free) == grown and r.m.load(out) == live - 1)
+    path.claim("slots_that_come_back_are_counted_and_their_run_listed", lambda: r.notes.are(*asked))
+    path.claim("slots_that_come_back_are_on_their_runs_stack", lambda: only(r.m, free, out)
+               and r.m.load(free) == grown and r.m.load(out) == live - come)
 
 
 def is_carved(source: Any, path: Any) -> None:
@@ -244,11 +265,14 @@ def _proof(of: str, body: Any, suffix: str = "", **more: str) -> Proof:
 PROOFS = (
     _proof("runs.count_slots", count_slots,
            slots_that_are_out_are_used_and_no_longer_free="in blocks and bytes; no other word changes"),
+    _proof("runs.back_in_run", back_in_run, what_a_run_has_back_stands_in_its_record="no word changes"),
     _proof("runs.release_slot", release_slot,
            nothing_is_given_back_to_a_lost_arena="no word changes",
-           a_slot_that_comes_back_is_counted_and_its_run_listed="and dropped if it was the last that was out, but for "
-                                                                "the run whose slots are new",
-           a_slot_that_comes_back_is_on_its_runs_stack="one fewer is out; no other word changes"),
+           a_slot_that_comes_back_is_above_the_others="no word changes but its own"),
+    _proof("runs.take_back", take_back,
+           slots_that_come_back_are_counted_and_their_run_listed="and dropped if no other was out, but for the run "
+                                                                 "whose slots are new",
+           slots_that_come_back_are_on_their_runs_stack="as many fewer are out; no other word changes"),
     _proof("runs.is_carved", is_carved, a_run_is_carved_when_no_slot_is_new="no word changes"),
     _proof("runs.run_to_carve", run_to_carve,
            a_run_is_carved_to_its_end_before_another_is_taken="NULL if there is none",
