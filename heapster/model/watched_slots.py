@@ -50,9 +50,9 @@ class WatchedSlots(ArenaSlots):
         super().__init__(pool, saw)
         self.index, self._touched = index, touched
 
-    def take(self, system: System, size: int, most: int) -> list[int]:
+    def take(self, system: System, size: int, most: int, cache: int) -> list[int]:
         """As there."""
-        taken = super().take(system, size, most)
+        taken = super().take(system, size, most, cache)
         self._touched += taken
         return taken
 
