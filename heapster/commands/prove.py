@@ -65,7 +65,10 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
         return validate(names, timeout, Delivery(json, junit), given, spans=spans, only_list=only_list, others=others)
     if covers is not None or fuzz is not None:
         from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
-        return measure(folder or names, covers, fuzz, Delivery(json, junit), Path(store), spans=spans)
+        if folder or names or covers is None or covers and fuzz:
+            raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships, or it "
+                             "without spans: heapster prove --covers --fuzz 60")
+        return measure(covers, fuzz, Delivery(json, junit), Path(store), spans=spans)
     proofs = selected(names, thorough=thorough, spans=spans)
     timeout = timeout or (LONGEST if thorough else TIMEOUT)
     if write:

@@ -15,18 +15,14 @@ from heapster.commands.usage.prove import COVERING
 from heapster.reports.output import say, warn
 from heapster.reports.progress import Meter
 from heapster.reports.terminal import GOOD, OPEN, PLAIN
-from heapster.results import Run, UsageError, Verdict
+from heapster.results import Run, Verdict
 
 if TYPE_CHECKING:
     from heapster.reports.terminal import Line
 
 
-def measure(others: object, trace: str | None, seconds: float | None, delivery: Delivery, store: Path, *,
-            spans: bool) -> int:
-    """Say which share of the calls of a trace, or of generated programs, a theorem reaches; no others are named."""
-    if others or trace is None or trace and seconds:
-        raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships, or it "
-                         "without spans: heapster prove --covers --fuzz 60")
+def measure(trace: str, seconds: float | None, delivery: Delivery, store: Path, *, spans: bool) -> int:
+    """Say which share of the calls of a trace, or of generated programs if it is empty, a theorem reaches."""
     delivery.check()
     covered, started = CoverageTally(), monotonic()
     interrupted = False

@@ -25,9 +25,10 @@ from heapster.checkers.proofs.layout_spec import (
     WORD,
     only,
 )
-from heapster.checkers.proofs.under_lock import RACES_WITH_NOBODY, TAKES_EFFECT_AT_ONCE, LockingThread
+from heapster.checkers.proofs.under_lock import LockingThread, check_locks, claims_of_locks
 
 MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
+WHERE = "_in_any_heap"          # in the names of claims about locks
 
 
 @contextmanager
@@ -76,8 +77,7 @@ def calls_of(heap: AnyHeap) -> list[Any]:
 def check(path: Any, caller: LockingThread, name: str, *allowed: Any, grown: MetBlock | None = None) -> After:
     """The claims that every operation makes; `grown` is a block that its caller keeps, perhaps larger."""
     heap = caller.heap
-    path.claim(f"{name}_races_with_nobody_in_any_heap", lambda: not caller.strays, caller.races)
-    path.claim(f"{name}_takes_effect_at_once_in_any_heap", lambda: caller.sections <= 1)
+    check_locks(path, caller, name, WHERE)
     after = After(heap)
     now = after.block_at(grown.b) if grown else None
     mine = [(grown.b + grown.size, now.b + now.size)] if grown and now else []
@@ -203,8 +203,7 @@ def whole(name: str) -> dict[str, str]:
             f"{name}_keeps_the_totals_of_any_heap": "the arena's totals changed by what its blocks did, "
                                                     "and it holds what the system gave",
             f"{name}_spares_the_rest_of_any_heap": "no other word changed, and no lock is held",
-            f"{name}_races_with_nobody_in_any_heap": RACES_WITH_NOBODY,
-            f"{name}_takes_effect_at_once_in_any_heap": TAKES_EFFECT_AT_ONCE}
+            **claims_of_locks(name, WHERE)}
 
 
 def _places(name: str) -> dict[str, str]:

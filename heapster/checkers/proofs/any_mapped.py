@@ -34,7 +34,7 @@ from heapster.checkers.proofs.layout_spec import (
     seal,
 )
 from heapster.checkers.proofs.mapping import MappedRecord
-from heapster.checkers.proofs.under_lock import RACES_WITH_NOBODY, TAKES_EFFECT_AT_ONCE, ThreadWithLock
+from heapster.checkers.proofs.under_lock import ThreadWithLock, check_locks, claims_of_locks
 from heapster.machine.symbolic import HIGHEST, LOWEST, form_of
 
 MALLOC, CALLOC, REALLOC, ALIGNED, FREE = range(5)       # kinds of calls
@@ -256,7 +256,7 @@ def malloc(source: Any, path: Any) -> None:
     with w.standing_in(source), replaced(source.malloc, acquire=acquire, attach=lambda _: 0,
                                          release_retained=lambda _: False, has_lost_arena=lambda _: False):
         p = _asked(source, caller, kind, alignment, request)
-    _check_locks(path, caller, "mapping")
+    check_locks(path, caller, "mapping")
     if asked:
         path.claim("what_cannot_be_mapped_is_asked_of_the_arena", lambda: len(asked) == 1 and len(m.calls) > 0 and all(
             call.answer == -1 for call in m.calls) and only(m, *w.openings()) and asked[0][2:] == (alignment, kind)
@@ -296,16 +296,6 @@ def _check_mapped(path: Any, w: AnyMapped, p: Any, request: Any, alignment: int,
         for target, count in (m.zeroed if mapped else wiped)))
 
 
-def _check_locks(path: Any, caller: MappingThread, name: str) -> None:
-    """What is claimed of each call, as other threads see it."""
-    path.claim(f"{name}_races_with_nobody", lambda: not caller.strays, caller.races)
-    path.claim(f"{name}_takes_effect_at_once", lambda: caller.sections <= 1)
-
-
-def _locks(name: str) -> dict[str, str]:
-    return {f"{name}_races_with_nobody": RACES_WITH_NOBODY, f"{name}_takes_effect_at_once": TAKES_EFFECT_AT_ONCE}
-
-
 def free(source: Any, path: Any) -> None:
     """Any block with a mapping of its own, anywhere on the list."""
     w = AnyMapped(path)
@@ -317,7 +307,7 @@ def free(source: Any, path: Any) -> None:
     caller = MappingThread(w, (b, length - lead))
     with w.standing_in(source):
         source.api.free(caller, b + PAYLOAD)
-    _check_locks(path, caller, "unmapping")
+    check_locks(path, caller, "unmapping")
     path.claim("the_mapping_of_what_is_freed_is_retained_whole", lambda: len(w.pool.given) == 1
                and w.pool.given[0][0] == b - lead and w.pool.given[0][1] == length and not w.pool.handed)
     path.claim("what_was_mapped_is_used_no_more", lambda: m.find(b).now & USED == 0)
@@ -344,7 +334,7 @@ def resize(source: Any, path: Any) -> None:
     caller = MappingThread(w, (b, length - lead))
     with w.standing_in(source):
         p = source.malloc.resize_uncopied(caller, b + PAYLOAD, request)
-    _check_locks(path, caller, "resizing_a_mapping")
+    check_locks(path, caller, "resizing_a_mapping")
     moved = [call for call in m.calls if call.name == "remap"]
     if p == 0:
         path.claim("a_mapping_of_any_heap_that_cannot_grow_stays", lambda: only(m) and not m.held
@@ -383,7 +373,7 @@ PROOFS = (
         "a_mapped_block_of_any_heap_is_for_the_request": "it holds the request, aligned, in its mapping, and is sealed",
         "mapping_keeps_the_list_and_the_totals": "it is first on the list, and counted, as the call is; the record "
                                                  "holds just what is used, retained or set aside",
-        **_locks("mapping"),
+        **claims_of_locks("mapping"),
         "mapping_spares_the_rest_of_any_heap": "no other word changed, no lock is held, and errno is left alone",
         "a_mapped_block_is_zero_for_calloc": "calloc's payload is zero, whatever its mapping held",
         "what_cannot_be_mapped_is_asked_of_the_arena": "only if the system refused, and then no word changed but "
@@ -395,7 +385,7 @@ PROOFS = (
         "what_was_mapped_is_used_no_more": "its header says so",
         "unmapping_keeps_the_list_and_the_totals": "it is on no list; it is no longer counted, the call is; the record "
                                                    "holds just what is used, retained or set aside",
-        **_locks("unmapping"),
+        **claims_of_locks("unmapping"),
         "unmapping_spares_the_rest_of_any_heap": "no other word changed, no lock is held, and errno is left alone",
     }, suffix="_of_a_mapping"),
     Proof("malloc.resize_uncopied", ANY_HEAP, resize, more={
@@ -406,7 +396,7 @@ PROOFS = (
         "a_resized_mapping_has_just_its_pages": "what it lost is retained, what it gained was retained after it or is "
                                                 "the system's",
         "resizing_a_mapping_keeps_the_list_and_the_totals": "it is on the list where it was; totals and calls agree",
-        **_locks("resizing_a_mapping"),
+        **claims_of_locks("resizing_a_mapping"),
         "resizing_a_mapping_spares_the_rest_of_any_heap": "no other word changed, no lock is held, and errno is left "
                                                           "alone",
     }, suffix="_of_a_mapping"),

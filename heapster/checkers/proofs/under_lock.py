@@ -137,6 +137,18 @@ class ThreadWithLock(OwningThread):
             self._is_changed = False
 
 
+def check_locks(path: Any, caller: ThreadWithLock, name: str, where: str = "") -> None:
+    """What is claimed of a call, as other threads see it."""
+    path.claim(f"{name}_races_with_nobody{where}", lambda: not caller.strays, caller.races)
+    path.claim(f"{name}_takes_effect_at_once{where}", lambda: caller.sections <= 1)
+
+
+def claims_of_locks(name: str, where: str = "") -> dict[str, str]:
+    """The claims of `check_locks`."""
+    return {f"{name}_races_with_nobody{where}": RACES_WITH_NOBODY,
+            f"{name}_takes_effect_at_once{where}": TAKES_EFFECT_AT_ONCE}
+
+
 class LockingThread(ThreadWithLock):
     """And one that calls on any heap of an arena."""
 
