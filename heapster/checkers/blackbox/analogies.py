@@ -35,6 +35,15 @@ def likeness(there: str, here: str, anchors: frozenset[str]) -> Likeness | None:
     return list(dict.fromkeys(found)) if is_anchored else None
 
 
+def crossed(likes: Likeness, statement: str) -> Likeness:
+    """The names in a statement that differ, each called as another of them: two of them may have changed places.
+
+    As where `a` takes in the `b` behind it, and there `b` the `a` before it. What is called stays a function.
+    """
+    differing = dict.fromkeys(one for one, other in likes if one != other and f"{one} (" not in statement)
+    return [(one, other) for one in differing for _, other in likes if other != one and (one, other) not in likes]
+
+
 def said_here(statement: str, likes: Likeness) -> Iterator[str]:
     """A statement from there, as it may read here."""
     parts = ATOM.split(statement)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice, product
 from typing import NamedTuple
 
-from heapster.checkers.blackbox.analogies import likeness, said_here
+from heapster.checkers.blackbox.analogies import crossed, likeness, said_here
 from heapster.checkers.blackbox.completions import completions, renamed
 from heapster.checkers.blackbox.scopes import Scopes
 from heapster.checkers.blackbox.tokens import Token, functions
@@ -27,6 +27,7 @@ MOST_BESIDE = 6                 # statements that stand beside the like of one e
 GOT = re.compile(r"(?:(?:struct )?\w+ \* )?(?P<name>\w+) = (?:\( [\w *]+\) )?\w+ \(")    # by a call, perhaps cast
 NOTHING = ("NULL", "0")         # what a function gives up with
 CALL = re.compile(r"\w+ \([^=]*\) ?;")
+MADE_OF = re.compile(r"(?P<kept>\w+ =) \w+ \( (?P<variable>\w+) \);")
 WORD = re.compile(r"(?<!-> )(?<!\. )\b[A-Za-z_]\w*")     # but for members, of words with blanks between
 
 
@@ -77,8 +78,8 @@ class Insertions:
         self._guards = list(dict.fromkeys(self._asked_first()))
         self._told = list(dict.fromkeys(self._statements()))
         self._pairs = list(dict.fromkeys(self._following()))
-        local = {name for pair in self._pairs for name in pair.variables}
-        self._anchors = frozenset(self._names - local)
+        self._local = frozenset(name for pair in self._pairs for name in pair.variables)
+        self._anchors = frozenset(self._names - self._local)
 
     def all(self) -> Iterator[Insertion]:
         """Each place, and what may be lacking there; what stands beside it already is not."""
@@ -106,19 +107,23 @@ class Insertions:
         yield from islice(self._analogous(index), MOST_BESIDE)
 
     def _analogous(self, index: int) -> Iterator[str]:
-        """What follows the like of the statement before a place, or comes before the like of that behind it."""
-        here = self._scopes.variables(self._tokens[index].end)
+        """What follows the like of the statement before a place, or comes before the like of that behind it.
+
+        Where two names have changed places there, it comes behind all else.
+        """
         before, behind = self._unit_before(index), self._unit(index + 1)
-        for pair in self._pairs:
-            ways = (pair.first, pair.second, before), (pair.second, pair.first, behind)
-            for like, beside, statement in ways:
-                if not statement or like == statement or (likes := likeness(like, statement, self._anchors)) is None:
-                    continue
-                for text in said_here(beside, likes):
-                    known = pair.variables & set(WORD.findall(text)) <= here.keys()
-                    others = dict.fromkeys((text, *(one.sub(other, text) for one, other in (*BITS, *COUNTS))))
-                    yield from (text for text in others if known and text not in (before, behind)
-                                and self._is_known(text, index))
+        alike = [(beside, likes) for pair in self._pairs for like, beside, statement in (
+                    (pair.first, pair.second, before), (pair.second, pair.first, behind))
+                 if statement and like != statement
+                 and (likes := likeness(like, statement, self._anchors)) is not None]
+        alike += [(beside, crossed(likes, beside)) for beside, likes in alike]
+        here = self._scopes.variables(self._tokens[index].end)
+        for beside, likes in alike:
+            for text in said_here(beside, likes):
+                known = self._local & set(WORD.findall(text)) <= here.keys()
+                others = dict.fromkeys((text, *(one.sub(other, text) for one, other in (*BITS, *COUNTS))))
+                yield from (text for text in others if known and text not in (before, behind)
+                            and self._is_known(text, index))
 
     def _following(self) -> Iterator[_StatementPair]:
         """Statements that follow each other in a block; and what is done on a condition, with what is done else."""
@@ -229,7 +234,7 @@ class Insertions:
                 text = renamed(told.text, {name: other for (name, _), other in zip(told.names, chosen, strict=True)})
                 first, last = self._bodies[told.function]
                 undoing = BITS if first <= index < last else (*BITS, *COUNTS)
-                yield from dict.fromkeys((text, *(one.sub(other, text) for one, other in undoing)))
+                yield from dict.fromkeys((text, *(one.sub(other, text) for one, other in undoing), _itself(text)))
 
     def _places(self, first: int, last: int) -> Iterator[int]:
         """The tokens behind which a statement may stand: each that opens a block, or ends a statement of one."""
@@ -264,6 +269,11 @@ class Insertions:
 
     def _at(self, index: int) -> str:
         return self._tokens[index].text if 0 <= index < len(self._tokens) else ""
+
+
+def _itself(text: str) -> str:
+    """That a variable is kept, where a statement keeps what a function makes of it: as a rover points to a block."""
+    return MADE_OF.sub(r"\g<kept> \g<variable>;", text)
 
 
 def _is_like(kind: str, other: str) -> bool:
