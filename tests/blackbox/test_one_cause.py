@@ -63,6 +63,13 @@ def test_what_an_earlier_change_mends_is_known_unless_that_may_only_hide_it(
         explainer = Explainer(target, Promises(), judge, 20)
         monkeypatch.setattr(explainer, "_searches", list[RepairSearch]())
         assert not explainer.is_known
-        found = explainer.explained(shown("again"))
-        assert explainer.is_known == is_known and found.place is not None
+        for explained in (explainer.explained, lambda given: explainer.of_breach(as_breach(given), 0).finding):
+            explainer.is_known = False
+            found = explained(shown("again"))
+            assert explainer.is_known == is_known and found.place is not None
         explainer.close()
+
+
+def as_breach(given: Shown) -> Shown:
+    """As what shows on the twin alone."""
+    return given._replace(finding=replace(given.finding, code="uses_never_written"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox import explaining
+from heapster.checkers.blackbox.believing import ALL_MENDED, PARTLY_MENDED
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.campaign import Campaign
 from heapster.checkers.blackbox.judge import Judge
@@ -118,6 +119,15 @@ def test_an_assertion_that_fails_is_the_line(mine: Path) -> None:
     assert "assert(size < 1000)" in mine.read_text().splitlines()[finding.place.line - 1]
     assert finding.place.why == "the assertion that fails"
     assert finding.place.function == "malloc"
+
+
+def test_an_assertion_is_not_the_line_where_a_change_of_another_makes_all_pass() -> None:
+    """Though that is not sure: an assertion tells what is wrong, never where it became so."""
+    said, change = "a = malloc(1): malloc aborts: /x/mm.c:9: malloc: Assertion `n' failed", Place("mm.c", 3, "free", "")
+    for why, is_assertion in ((f"{ALL_MENDED}, but not all was tried: b;", False), ("writes into a", True),
+                              (f"{PARTLY_MENDED}: b;", True)):
+        place = explaining._asserted(said, replace(change, why=why))
+        assert (place is not None) == is_assertion, why
 
 
 @pytest.mark.parametrize(("asked", "all_there_is"), [

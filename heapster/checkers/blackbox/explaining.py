@@ -10,7 +10,7 @@ from heapster.checkers.blackbox.accesses import Suspect, TracedEvent, moments, o
 from heapster.checkers.blackbox.accessors import past_accessors
 from heapster.checkers.blackbox.around import heap_around, held_while, words_of
 from heapster.checkers.blackbox.battery import LEAST_LOST, near
-from heapster.checkers.blackbox.believing import Known, at, best_place, distance_of, shown_path
+from heapster.checkers.blackbox.believing import ALL_MENDED, Known, at, best_place, distance_of, shown_path
 from heapster.checkers.blackbox.build import cache_folder, judge_program
 from heapster.checkers.blackbox.dying import by_its_end
 from heapster.checkers.blackbox.judge import LIMIT, Judge
@@ -53,7 +53,8 @@ FEWER_ROUNDS = (100, 400, 1600)         # of repeated work, that may show what m
 LEAK_COST = 6                   # tries that one of repeated work stands for
 NO_STEPS = "lines of the source: this machine takes no single steps (an emulator?), so nothing is seen of what fails"
 STEP_LIMIT = 1000               # ms that a call may work which is taken an instruction at a time
-BROKEN_CODES = frozenset({"writes_into_live_block", "reads_live_block", "outside_its_memory"})  # that variants mend
+BROKEN_CODES = frozenset({       # that variants mend
+    "writes_into_live_block", "reads_live_block", "outside_its_memory", "uses_never_written"})
 LONG, MOST_STEPS = 600, 3000      # steps of a trace that is not tried with variants; that is not run in full
 
 
@@ -192,7 +193,6 @@ class Explainer:
 
     def of_breach(self, shown: Shown, breaking: int) -> Shown:
         """What shows on the twin alone, with its line: what mends it, that of the access, or what led to it."""
-        self.is_known = False
         run, outcome = self.run(shown.trace, LOADS)
         found = [suspect for suspect in suspects(run, shown.trace, outcome)
                  if suspect.moment.event.kind == EventKind.BREACH] or of_place(run, shown.trace, outcome, breaking)
@@ -201,6 +201,7 @@ class Explainer:
         if shown.finding.code in BROKEN_CODES:
             with self._counting():
                 search, _ = self._mended(shown, known, set(), self._breaks)
+        self.is_known = search.again and search.found[0].is_sound
         place = best_place(known, search.found, is_short=search.is_short)
         place = place and self._around(place, known, shown.trace)
         decides = outcome.seen[outcome.last].breach == Breach.READS_LIVE if outcome.last < len(outcome.seen) else False
@@ -352,9 +353,12 @@ class Explainer:
 
 
 def _asserted(said: str, otherwise: Place | None) -> Place | None:
-    """The assertion of the target's that fails, by what it says; what is known `otherwise` is told beside it."""
+    """The assertion of the target's that fails, by what it says, unless a change of another line makes all pass.
+
+    What is known `otherwise` is told beside it.
+    """
     match = ASSERTED.search(said)
-    if match is None or otherwise and otherwise.mended and otherwise.line != int(match["line"]):
+    if match is None or otherwise and otherwise.why.startswith(ALL_MENDED) and otherwise.line != int(match["line"]):
         return None
     also = (f"{otherwise.words}: {otherwise.why}",) if otherwise and otherwise.line else ()
     return at(Frame(match["function"] or "", match["file"], int(match["line"])), "the assertion that fails", also=also)
