@@ -67,6 +67,7 @@ LINE_FAULTS = (
          ("grows_in_place", "if (size <= old)", "if (size <= old + WSIZE)"),
          ("room_with_header", "size_t old = GET_SIZE(HDRP(bp)) - DSIZE;", "size_t old = GET_SIZE(HDRP(bp));"),
          ("unlinks_forward_only", "node->next->prev = node->prev;", "node->next->prev = node->next;"),
+         ("tag_of_a_whole_block_forgotten", "PUT(FTRP(bp), PACK(csize, 1));", "(void)csize;"),
          ("small_blocks_too_small", "return MINBLOCK;", "return DSIZE;"),
          ("chunk_too_small", "bp = extend_heap(asize > CHUNK ? asize : CHUNK);",
           "bp = extend_heap(CHUNK);")),

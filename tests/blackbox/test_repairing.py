@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from heapster.checkers.blackbox.accesses import Suspect, TracedEvent
-from heapster.checkers.blackbox.believing import AS_ELSEWHERE, CUT_SHORT, best_place, rivals
+from heapster.checkers.blackbox.believing import AS_ELSEWHERE, CUT_SHORT, ONLY_SO, best_place, rivals
 from heapster.checkers.blackbox.build import judge_program
 from heapster.checkers.blackbox.judge import Judge
 from heapster.checkers.blackbox.options import ForeignOptions
@@ -18,6 +18,7 @@ from heapster.checkers.blackbox.variant_list import FORCED, LACKING, Variant
 from heapster.checkers.targets import grammar
 from heapster.checkers.targets.lines import Frame
 from heapster.checkers.targets.opening import resolve
+from heapster.model.operation import Trace
 from heapster.model.spec import Promises
 from heapster.model.trace import parse
 
@@ -147,7 +148,7 @@ def test_what_passes_by_a_change_elsewhere_too_has_rivals() -> None:
     one = Repair(Variant(1, 3, "a", "b", 0, 0), Path("mm.c"), "b;", "place")
     same, other = (one._replace(function=name, variant=one.variant._replace(line=9)) for name in ("place", "free"))
     beside = same._replace(variant=one.variant._replace(line=4))
-    assert rivals(one, [one, beside]) == () == rivals(one, [one, other._replace(avoids=True)])
+    assert rivals(one, [one, beside]) == () == rivals(one, [one, same._replace(avoids=True)])
     assert len(rivals(one, [one, other])) == len(rivals(one, [one, other._replace(changes=9)])) == 1
     assert len(rivals(one, [one, same])) == 1 and rivals(one, [one, same._replace(changes=9)]) == ()
 
@@ -181,6 +182,74 @@ def test_what_is_bold_is_believed_late() -> None:
     """As a condition that another half never decides, which then gives no other address at all."""
     bold = MENDS._replace(variant=MENDS.variant._replace(rank=LACKING))
     assert MENDS._replace(changes=FEW_CHANGES).belief() < bold.belief() < MENDS._replace(changes=9).belief()
+
+
+def test_what_a_wrong_word_leads_to_is_no_better_than_where_it_is_written() -> None:
+    """As an epilogue that is not marked used: its merge may be changed so that it does no harm."""
+    word = MENDS._replace(function="extend_heap", variant=MENDS.variant._replace(line=9), avoids=True)
+    assert len(rivals(MENDS, [MENDS, word])) == 1 and in_order([word, MENDS], []) == [MENDS, word]
+    assert rivals(MENDS, [MENDS, word._replace(changes=1)]) == () == rivals(MENDS, [MENDS, word._replace(narrow=True)])
+
+
+def test_what_changes_many_addresses_is_doubted_by_what_does_so_elsewhere() -> None:
+    """As numbers of bytes do by which a heap just holds what is asked for: none of them is the line for that."""
+    size = MENDS._replace(changes=9)
+    bolder = size._replace(function="free", variant=MENDS.variant._replace(line=9, rank=1))
+    assert len(rivals(size, [size, bolder])) == 1
+    assert rivals(size, [size, bolder._replace(function="place")]) == ()
+    assert rivals(size, [size, bolder._replace(variant=bolder.variant._replace(rank=FORCED))]) == ()
+
+
+def test_what_is_lacking_where_few_come_by_is_believed_before_a_change_of_what_all_do() -> None:
+    """As an end tag that one way of two does not write, and the line that reads it."""
+    reads = MENDS._replace(often=18, usual=True)
+    lacks = MENDS._replace(function="free", often=1, variant=MENDS.variant._replace(line=9, before=""))
+    assert in_order([reads, lacks], []) == [lacks, reads] == in_order([lacks, reads], [])
+    assert in_order([lacks._replace(usual=True), reads], [])[0] is reads
+    assert in_order([lacks._replace(avoids=True), reads], [])[0] is reads
+
+
+def test_what_mends_a_trace_and_not_its_likes_is_believed_late_and_doubted() -> None:
+    narrow, other = MENDS._replace(narrow=True), MENDS._replace(avoids=True, variant=MENDS.variant._replace(line=9))
+    assert in_order([narrow, other], []) == [other, narrow] and not narrow.is_sound
+    place = best_place([], [narrow])
+    assert place is not None and ONLY_SO in place.why and not place.mended
+
+
+def test_a_variant_is_asked_of_what_fails_nearly_so(layers: list[RepairLayer]) -> None:
+    """All of it passes under a variant that mends the fault; where some does not, the variant is narrow."""
+    trace, likes = parse("a = malloc(8)"), [parse("a = malloc(9)"), parse("a = malloc(10)")]
+    one = next(one for one in layers[0].repairs if one.function == "malloc" and one.variant.rank == 0)
+    for still, narrow in ((2, True), (0, False)):
+        with Judge(judge_program(layers[0].target.bits), layers[0].target) as judge:
+            search = RepairSearch(layers[0], judge, Promises())
+            search._often, search._alike = [0] * (layers[0].highest + 1), likes[:1 + still]
+            search._battery = Passing(still)        # type: ignore[assignment]
+            (found, _) = search._tried([((False, 0, True, 1, False, 0), one)], 9, lambda _: False, frozenset())
+            assert [one.narrow for one in found] == [narrow], (trace, still)
+
+
+class Passing:
+    """A battery that passes, but for so many of what is asked of it singly."""
+
+    def __init__(self, failing: int) -> None:
+        self._failing = failing
+
+    def passes(self) -> bool:
+        return True
+
+    def answers(self, _: Trace) -> tuple[int, ...] | None:
+        self._failing -= 1
+        return None if self._failing >= 0 else ()
+
+    def wander(self) -> None:
+        pass
+
+    def memory(self) -> tuple[int, int]:
+        return 0, 0
+
+    def decides_on_its_own(self) -> bool:
+        return True
 
 
 def test_what_gives_other_addresses_has_a_rival_that_gives_none() -> None:

@@ -18,11 +18,11 @@ ALL_MENDED = "written otherwise, all passes"
 PARTLY_MENDED = "written otherwise, this passes, and more of the rest does: the fault may lie elsewhere"
 LOADS_ANYTHING = "written otherwise, all passes, but what is done hangs on bytes that nobody wrote, or a caller's"
 PASSED_OVER = "written otherwise, all passes, as lines are no longer come by: the fault may lie there"
+ONLY_SO = "written otherwise, all passes, but not what is nearly the same: the fault may lie elsewhere"
 SELDOM_A_SLIP = "written otherwise, all passes, but nobody slips so: the fault may lie elsewhere"
 CUT_SHORT = "written otherwise, all passes, but not all was tried that is as likely"
 AS_ELSEWHERE = "written otherwise, all passes, as it does by a change elsewhere"
 BESIDE = 1                      # lines away: of one statement, or what stands next to it
-RIVALLING = 9                   # parts of what is believed of two repairs, that are the same
 
 Known = tuple[Suspect, tuple[Frame, ...]]        # an access that it may come from, and where that is
 
@@ -57,6 +57,8 @@ def _doubt(best: Repair) -> str:
         return PARTLY_MENDED if best.partly else LOADS_ANYTHING
     if best.hides or best.idles or best.avoids and best.changes:
         return PASSED_OVER
+    if best.narrow:
+        return ONLY_SO
     return SELDOM_A_SLIP if best.variant.odd else ""
 
 
@@ -74,7 +76,7 @@ def _frame_of(repair: Repair) -> Frame:
 def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
     """Whether it may only hide the fault: a part of the target is turned off, or what is changed nobody slips in."""
     variant = best.variant
-    alone = len({one.variant.after for one in repairs if one.belief()[:RIVALLING] == best.belief()[:RIVALLING]}) == 1
+    alone = len({one.variant.after for one in repairs if one.standing() == best.standing()}) == 1
     if variant.rank == LACKING:
         return best.hides or best.avoids or bool(best.changes) and not alone
     return best.hides or variant.rank == FORCED or variant.odd and bool(best.changes)
@@ -83,17 +85,28 @@ def _is_doubtful(best: Repair, repairs: list[Repair]) -> bool:
 def rivals(best: Repair, repairs: list[Repair]) -> tuple[str, ...]:
     """What is believed as much, or less only as it gives other addresses, and lies elsewhere: either may be wrong.
 
-    Or it is the believed one that gives others, as a larger page does, and this one none.
+    Or it is the believed one that gives others, as a larger page does, and this one none. Or neither does, and by this
+    one the trace goes another way: what a wrong word leads to is mended there, or where it is written.
 
     What mends a size always gives other addresses: of the same function that says nothing.
     """
-    others = (one for one in repairs if one.variant.rank <= best.variant.rank and (
-        one.function != best.function or abs(one.variant.line - best.variant.line) > BESIDE))
+    others = (one for one in repairs if one.function != best.function or
+              abs(one.variant.line - best.variant.line) > BESIDE)
     told = [f"{_frame_of(one).words}: {AS_ELSEWHERE}: {one.mended.strip()}" for one in others
-            if one.belief()[:RIVALLING] == best.belief()[:RIVALLING] or one.function != best.function and (
-                one.is_sound and best.changes <= FEW_CHANGES < one.changes or
-                one.is_surgical and best.changes > FEW_CHANGES)]
+            if one.variant.rank <= best.variant.rank and one.standing() == best.standing() or
+            one.function != best.function and _may_be_it(one, best)]
     return tuple(dict.fromkeys(told))
+
+
+def _may_be_it(one: Repair, best: Repair) -> bool:
+    """Whether what is done in another function than the believed may be what is meant, though less speaks for it."""
+    if best.changes <= FEW_CHANGES < one.changes:
+        return one.is_sound and one.variant.rank <= best.variant.rank
+    if best.changes > FEW_CHANGES:
+        as_many = one.changes > FEW_CHANGES and one.variant.rank < FORCED
+        return one.is_surgical or as_many and one._replace(avoids=False, changes=best.changes).standing() == (
+            best.standing())
+    return one.is_surgical and best.is_surgical
 
 
 def _of_accesses(known: list[Known]) -> Place | None:

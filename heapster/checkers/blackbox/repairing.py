@@ -48,11 +48,13 @@ class Repair(NamedTuple):
     idles: bool = False         # of its function, lines that the trace failed on its way through are never come by
     avoids: bool = False        # the trace itself no longer comes by lines that it failed on its way through
     partly: bool = False        # other traces still fail, though fewer
+    narrow: bool = False        # of those that are nearly the one that fails, and fail too, some still do
     changes: int = 0            # traces that pass anyway, and are given other addresses
     memory: int = 0             # that repeated work takes then
     wastes: bool = False        # it needs clearly more memory than now
     loads: bool = False         # what it does hangs on bytes that nobody wrote, or that are a caller's
     often: int = 0              # traces that pass as it is and come by it
+    usual: bool = False         # those are many of them: what is wrong only at times stands where few do
 
     @property
     def is_surgical(self) -> bool:
@@ -62,22 +64,29 @@ class Repair(NamedTuple):
     @property
     def is_sound(self) -> bool:
         """Whether nothing but other addresses, as a size that is mended brings them, speaks against it."""
-        return bool(self.variant.before) and not (self.partly or self.hides or self.idles or self.avoids or self.wastes
-                                                  or self.loads or self.variant.odd)
+        return bool(self.variant.before) and not (self.partly or self.narrow or self.hides or self.idles or self.avoids
+                                                  or self.wastes or self.loads or self.variant.odd)
 
     def calls(self, other: "Repair") -> bool:
         """Whether what another mends is called on its line."""
         return other.function != self.function and bool(re.search(rf"\b{other.function} *\(", self.mended))
 
-    def belief(self) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool, int, int, int, int]:
-        """Sorts several that mend a trace: what goes the same way is to be believed first, and what is bold late.
+    def standing(self) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool, bool, int]:
+        """What it does to the target, the worst first: where two are alike in this, as much speaks for either.
 
         What nobody slips in is no worse for that where it changes nothing else: one too far is a slip of indices.
         """
         spoils = self.hides or self.idles or self.wastes or self.variant.odd and self.changes > 0
-        return (self.partly, spoils, self.avoids, self.loads, self.changes > FEW_CHANGES, self.variant.odd,
-                self.variant.rank >= FORCED, not self.variant.before, self.changes, self.variant.rank, self.often,
-                self.memory)
+        return (self.partly, spoils, self.narrow, self.avoids, self.loads, self.changes > FEW_CHANGES,
+                self.variant.odd, self.variant.rank >= FORCED, not self.variant.before, self.changes)
+
+    def belief(self) -> tuple[tuple[bool | int, ...], bool, tuple[bool | int, ...]]:
+        """Sorts several that mend a trace: what goes the same way is to be believed first, and what is bold late.
+
+        A statement that is lacking where few traces come by is believed before a change of what nearly all come by.
+        """
+        standing = self.standing()
+        return standing[:-2], self.usual, (*standing[-2:], self.variant.rank, self.often, self.memory)
 
     def rank_of(self, distance: Callable[["Repair"], int], often: int) -> tuple[bool, int, bool, int, bool, int]:
         """The least of several is to be believed first; what traces that pass come by `often`, last.

@@ -65,6 +65,7 @@ class RepairSearch:
         self._reached: PlaceSet = frozenset()  # by several of those
         self._answers = dict[Trace, tuple[int, ...]]()      # what those are given
         self._near = dict[Trace, tuple[int, ...]]()         # and those that are nearly the trace which fails
+        self._alike = list[Trace]()                         # of these, those that fail too
         self._taken: tuple[int, int] | None = None      # memory, in pieces that make a difference, and bytes mapped
         self._earlier = list[Repair]()      # what has mended other traces: one fault may show in many ways
         self._settled = ANY                 # the boldest that is still tried: as bold as the least bold that is sure
@@ -89,13 +90,15 @@ class RepairSearch:
         with hurried(self._judge, HURRY):           # where the target hangs, many of these traces do
             often = self._how_often()
             self._battery.compare()
-            self._near = {trace: answers for trace in near if (answers := self._battery.answers(trace)) is not None}
+            nearly = {trace: self._battery.answers(trace) for trace in near}
+            self._near = {trace: answers for trace, answers in nearly.items() if answers is not None}
+            self._alike = [trace for trace, answers in nearly.items() if answers is None]
         candidates = sorted(((one.rank_of(distance, often[one.variant.number]), one) for one in met
                              if one.variant.number in self._numbers), key=lambda pair: pair[0])
         with hurried(self._judge, HURRY):
             whole, way = [pair for pair in candidates if pair[1].variant.rank < LACKING], self._lines_of(met)
             found, partly = self._tried(in_turns(whole), most - min(most // 3, MOST_LACKING), fails, way)
-            if not any(self._is_sure(one) and one.often <= len(self._answers) // RARELY for one in found):
+            if not any(self._is_sure(one) and not one.usual for one in found):
                 lacking, most = [pair for pair in candidates if pair[1].variant.rank == LACKING], most - self.tried
                 found += self._tried(lacking, min(most, MOST_LACKING), fails, way)[0]
             found = self._enduring(self._thriftiest(found)) or self._least_flawed(partly)
@@ -144,12 +147,14 @@ class RepairSearch:
                 partly.append(one)
                 continue
             hides, changes, reached = self._elsewhere(one)
+            often = self._often[one.variant.number]
             memory, mapped = self._battery.memory()
             found.append(one._replace(hides=hides, changes=changes, avoids=self._avoids(one, way, fails),
+                                      narrow=any(self._battery.answers(trace) is None for trace in self._alike),
                                       idles=self._idles(one, way - reached, fails),
                                       wastes=self._wastes(memory // ALIKE, mapped), memory=memory // ALIKE,
                                       loads=not self._battery.decides_on_its_own(),
-                                      often=self._often[one.variant.number]))
+                                      often=often, usual=self._is_usual(often)))
             is_likely = not (hides or found[-1].avoids or found[-1].wastes or changes > FEW_CHANGES)
             (lines if is_likely else hiding)[line] += 1
             doubts = min(doubts, FEW_DOUBTS) if found[-1].is_surgical else doubts
@@ -273,9 +278,13 @@ class RepairSearch:
         memory, mapped = self._memory()
         return memory < MOST_MEMORY // ALIKE and (2 * takes > 3 * (memory + 1) or 2 * maps > 3 * mapped + ALIKE)
 
+    def _is_usual(self, often: int) -> bool:
+        """Whether so many of the traces that pass are more than would come by what is wrong only at times."""
+        return often > len(self._answers) // RARELY
+
     def _is_sure(self, one: Repair) -> bool:
         """Whether it changes nothing but the trace that fails, and somebody might have slipped so."""
-        return not (one.hides or one.avoids or one.changes or one.variant.odd or one.wastes)
+        return not (one.hides or one.narrow or one.avoids or one.changes or one.variant.odd or one.wastes)
 
     def _least_flawed(self, partly: list[Repair]) -> list[Repair]:
         """Of those under which other traces fail, the line under which fewest do; none if that tells too little."""
@@ -330,10 +339,12 @@ def is_short(best: Repair, untried: tuple[bool, int] | None) -> bool:
 def in_order(found: Iterable[Repair], macros: Collection[str]) -> list[Repair]:
     """What is to be believed first; but for a macro by which many other addresses are given, if another gives none.
 
-    Of a macro less is known of the way that is gone: a page of twice the size hides what is too small. Of a call and
-    what is called, which mend it alike, the latter: what it is called for may be wrong there, its caller says no more.
+    Of a macro less is known of the way that is gone: a page of twice the size hides what is too small, and what a macro
+    makes of it may be mended where it is used. Of a call and what is called, which mend it alike, the latter: what it
+    is called for may be wrong there, its caller says no more.
     """
-    believed = sorted(found, key=Repair.belief)
+    believed = sorted(found, key=lambda one: (*one.belief()[:2], one.standing(), one.variant.rank,
+                                              one.function in macros, one.belief()))
     called = [one for one in believed if believed[0].calls(one) and one.belief() == believed[0].belief()]
     believed = [*called, *(one for one in believed if one not in called)]
     if believed and believed[0].function in macros and believed[0].changes > FEW_CHANGES:
