@@ -146,21 +146,24 @@ class RepairSearch:
             if not self._battery.passes():
                 partly.append(one)
                 continue
-            hides, changes, reached = self._elsewhere(one)
-            often = self._often[one.variant.number]
-            memory, mapped = self._battery.memory()
-            found.append(one._replace(hides=hides, changes=changes, avoids=self._avoids(one, way, fails),
-                                      narrow=any(self._battery.answers(trace) is None for trace in self._alike),
-                                      idles=self._idles(one, way - reached, fails),
-                                      wastes=self._wastes(memory // ALIKE, mapped), memory=memory // ALIKE,
-                                      loads=not self._battery.decides_on_its_own(),
-                                      often=often, usual=self._is_usual(often)))
-            is_likely = not (hides or found[-1].avoids or found[-1].wastes or changes > FEW_CHANGES)
+            found.append(weighed := self._weighed(one, way, fails))
+            is_likely = not (weighed.hides or weighed.avoids or weighed.wastes or weighed.changes > FEW_CHANGES)
             (lines if is_likely else hiding)[line] += 1
-            doubts = min(doubts, FEW_DOUBTS) if found[-1].is_surgical else doubts
-            if self._is_sure(found[-1]) and one.variant.before:     # what is put in may do the work of what is wrong
+            doubts = min(doubts, FEW_DOUBTS) if weighed.is_surgical else doubts
+            if self._is_sure(weighed) and one.variant.before:     # what is put in may do the work of what is wrong
                 self._settled = min(self._settled, rank[:2])
         return found, partly
+
+    def _weighed(self, one: Repair, way: PlaceSet, fails: Callable[[Judge], bool]) -> Repair:
+        """What is chosen, and makes all pass, with what speaks for it and against it."""
+        hides, changes, reached = self._elsewhere(one)
+        memory, mapped = self._battery.memory()
+        often = self._often[one.variant.number]
+        return one._replace(hides=hides, changes=changes, avoids=self._avoids(one, way, fails),
+                            narrow=any(self._battery.answers(trace) is None for trace in self._alike),
+                            idles=self._idles(one, way - reached, fails),
+                            wastes=self._wastes(memory // ALIKE, mapped), memory=memory // ALIKE,
+                            loads=not self._battery.decides_on_its_own(), often=often, usual=self._is_usual(often))
 
     def _how_often(self) -> list[int]:
         if not self._often:
