@@ -61,13 +61,15 @@ def test_what_is_back_is_taken_before_new_slots_the_last_first() -> None:
 
 def test_a_part_of_what_is_back_is_taken_in_turn() -> None:
     reference, system = start(48)
-    slots = [reference.malloc(system, 40) for _ in range(5)]
+    slots = [reference.malloc(system, 40) for _ in range(7)]
     for pointer in slots:
         reference.free(system, pointer)
     reference.trim(system, 0)
-    reference.set_cache(192)                # one is taken, then two
-    assert [reference.malloc(system, 40) for _ in range(3)] == [slots[4], slots[2], slots[3]]
-    assert runs(reference).runs[0].back == (slots[1], slots[0])
+    reference.set_cache(192)                # one is taken, then two: a bin may keep four
+    assert [reference.malloc(system, 40) for _ in range(3)] == [slots[6], slots[4], slots[5]]
+    assert runs(reference).runs[0].back == (slots[3], slots[2], slots[1], slots[0])
+    assert [reference.malloc(system, 40) for _ in range(2)] == [slots[3], slots[2]]     # all four, as they lie
+    assert runs(reference).runs[0].back == ()
 
 
 def test_a_run_that_nobody_has_waits_in_the_pool_and_is_purged_by_trim() -> None:
