@@ -82,7 +82,7 @@ def _stand_in_lines() -> Iterator[str]:
 
 SPANS = (
     "Theorems that reach \"with spans\" are of what is built with spans alone; `heapster prove` proves them with the",
-    "others. `heapster prove sim:spans=1` proves all that holds of that build. Most functions are the same in either;",
+    "others, of what ships; `heapster prove sim:spans=0` what holds without spans. Most functions are the same in either;",
     "what is not about runs is proved there of a heap without a reservation, whose bins have blocks of 16 bytes more.",
 )
 

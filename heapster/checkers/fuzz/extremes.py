@@ -12,6 +12,7 @@ from heapster.model.operations import ALIGNING, in_order
 
 WIDE = (4 * PAGE, 16 * PAGE, 1 << 18, 1 << 20)      # alignments
 CROWD = 560                     # blocks: of the least size, one run after the other until runs are as long as may be
+SLOTS = 72                      # blocks: of 1,000 bytes, more than a run has
 LONELY = 0.5                    # how often there is none: it is slow
 LARGE = 1 << 20                 # threshold that lets every class of sizes lie in an arena
 
@@ -73,7 +74,21 @@ def crowd(rng: Random, live: Handles) -> Iterator[Step]:
     live.most = before
 
 
-EXTREMES: tuple[Workload, ...] = (every_class, wide_alignments, little_growth, crowd)
+def whole_runs(rng: Random, live: Handles) -> Iterator[Step]:
+    """More blocks of one size than a run has slots, all freed again by who keeps none; then runs of another size."""
+    before, live.most = live.most, SLOTS + 2 * live.most
+    yield Step("cache", (rng.choice((1 << 10, 1 << 12)),))
+    mine = [live.fresh() for _ in range(SLOTS)]
+    yield from (allocate_as(handle, 1000) for handle in mine)
+    yield from (free(live, handle) for handle in rng.sample(mine, len(mine)) if handle in live.sizes)
+    yield Step("thread_end")
+    if rng.random() < 0.5:
+        yield Step("trim", (0,))
+    yield from (allocate_as(live.fresh(), size) for size in (1000, 700))
+    live.most = before
+
+
+EXTREMES: tuple[Workload, ...] = (every_class, wide_alignments, little_growth, crowd, whole_runs, whole_runs)
 RARE = range(101, 101 + len(EXTREMES))      # the choices, of 256, that stand for one of them: the ends are drawn often
 
 

@@ -22,7 +22,8 @@ GIVE_BACK = """        m.lock(arena + ARENA_LOCK)
 LISTED_IN_STATS = "    if m.load(arena + HEAD + NEXT) != NULL:\n        add_ledger(m, arena, out)"
 LAST_OF_STATS = "            m.store(out + STAT_LARGEST_FREE, largest)\n"
 FIRST_OF_STATUS = "    if m.load(arena + HEAD + NEXT) != NULL:\n        m.show("
-LAST_OF_STATUS = "            region = m.load(region + REGION_NEXT)\n"
+LAST_OF_STATUS = ("            region = m.load(region + REGION_NEXT)\n"
+                  "        if SPANS != 0:\n            show_runs(m, arena)\n")
 
 
 def _free_as(new: str) -> Edit:

@@ -14,9 +14,9 @@ COVERING = 20.0                 # of processor time, with --covers
 
 @click.command("prove", epilog=f"{told('prove')} Without one, the source that ships is "
                                "proved. A NAME is that of a theorem, of a function of impl, or of one of its files. "
-                               "sim:spans=1, or a folder with spans=1, is the source as it is built with spans. "
+                               "sim:spans=0, or a folder with spans=0, is the source as it is built without spans. "
                                "Examples: heapster prove block.split; heapster prove broken freelist; "
-                               "heapster prove sim:spans=1 runs")
+                               "heapster prove sim:spans=0 classes")
 @click.argument("words", nargs=-1, metavar="[TARGET] [NAME]...")
 @click.option("--list", "only_list", is_flag=True, help="Say what is proved and how far, and prove nothing.")
 @click.option("--thorough", is_flag=True, help="Whole operations on larger heaps too; takes many minutes.")
