@@ -82,8 +82,9 @@ def _stand_in_lines() -> Iterator[str]:
 
 SPANS = (
     "Theorems that reach \"with spans\" are of what is built with spans alone; `heapster prove` proves them with the",
-    "others, of what ships; `heapster prove sim:spans=0` what holds without spans. Most functions are the same in either;",
-    "what is not about runs is proved there of a heap without a reservation, whose bins have blocks of 16 bytes more.",
+    "others, of what ships; `heapster prove sim:spans=0` what holds without spans. Most functions are the same in",
+    "either; what is not about runs is proved with spans of a heap without a reservation, whose bins have blocks of 16",
+    "bytes more.",
 )
 
 

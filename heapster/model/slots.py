@@ -5,7 +5,7 @@ A run is a list of what it got back, and how far it was cut: what else there are
 
 from collections.abc import Callable, Sequence
 
-from heapster.model.geometry import BEFORE_RUNS, MOST_POOLED, MOST_SLOT, REFUSED, RESERVE, RUN, up
+from heapster.model.geometry import BEFORE_RUNS, LONG_RUN, MOST_POOLED, MOST_SLOT, REFUSED, RESERVE, RUN, up
 from heapster.model.runs import NO_RUNS, Pooled, RunOfSlots, Runs
 from heapster.model.system import System
 
@@ -144,6 +144,8 @@ class ArenaSlots:
             return []
         taken = [*range(run.fresh, min(run.fresh + most * size, run.start + RUN), size)]
         run.fresh = taken[-1] + size
+        if len(taken) >= LONG_RUN:
+            self._saw("a_long_run_was_carved")
         return taken
 
     def release(self, system: System, run: RunState, slot: int) -> None:

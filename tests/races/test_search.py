@@ -78,13 +78,13 @@ def test_a_target_that_gives_no_hooks_is_inconclusive(empty_folder: Path, capsys
 
 def test_a_finding_is_printed_in_lanes_and_replayed(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = plant(FAULTS[1], empty_folder)
-    assert main(["races", str(copy), "--schedules", "50", "--json", "r.json"]) == 1
+    assert main(["races", f"{copy}:spans=0", "--schedules", "50", "--json", "r.json"]) == 1
     printed = capsys.readouterr().out
     assert "thread 0" in printed
     assert "arena.py:" in printed
     text = json.loads(Path("r.json").read_text())["findings"][0]["replay"].split("'")[1]
     capsys.readouterr()
-    assert main(["replay", text, "--target", str(copy)]) == 1
+    assert main(["replay", text, "--target", f"{copy}:spans=0"]) == 1
     assert "the source changed" not in capsys.readouterr().err
     assert main(["replay", text]) == 0
     assert "the source changed: the schedule was found in version" in capsys.readouterr().err
