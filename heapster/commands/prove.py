@@ -51,6 +51,10 @@ from heapster.wording import counted
 
 MOST_SHOWN = 4                  # findings, the rest in a line each
 NOT_MET = "no program was found that meets this, of the counterexamples' heaps and numbers and of 60 generated ones"
+COVERS_WHAT = ("--covers takes a trace or --fuzz SECONDS, and measures the source that ships, or it without spans: "
+               "heapster prove --covers --fuzz 60")
+FAULTS_WHERE = ("--faults plants faults in the source that ships, and asks z3 alone, on this machine: leave out the "
+                "folder or the setting, --cross-check and --scheduler")
 
 
 def command(words: tuple[str, ...], timeout: float | None, write: Path | None, json: str | None,
@@ -64,13 +68,12 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
         others = folder, write, covers, fuzz, thorough or None, with_faults or None, fresh or None, cross_check or None
         return validate(names, timeout, Delivery(json, junit), given, spans=spans, only_list=only_list, others=others)
     if covers is not None or fuzz is not None:
-        from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
         if folder or names or covers is None or covers and fuzz:
-            raise UsageError("--covers takes a trace or --fuzz SECONDS, and measures the source that ships, or it "
-                             "without spans: heapster prove --covers --fuzz 60")
+            raise UsageError(COVERS_WHAT)
+        from heapster.commands.prove_coverage import measure  # noqa: PLC0415  loads Hypothesis
         return measure(covers, fuzz, Delivery(json, junit), Path(store), spans=spans)
     proofs = selected(names, thorough=thorough, spans=spans)
-    timeout = timeout or (LONGEST if thorough else TIMEOUT)
+    timeout, jobs = timeout or (LONGEST if thorough else TIMEOUT), given["jobs"] or cores()
     if write:
         write_whole(write, page())
         return 0
@@ -80,11 +83,9 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     _check_solvers(cross_check=cross_check)
     delivery = Delivery(json, junit)
     delivery.check()
-    jobs = given["jobs"] or cores()
     if with_faults:
         if folder or spans is not UNSET.has_spans or cross_check or given["scheduler"]:
-            raise UsageError("--faults plants faults in the source that ships, and asks z3 alone, on this machine: "
-                             "leave out the folder or the setting, --cross-check and --scheduler")
+            raise UsageError(FAULTS_WHERE)
         return delivery.write(_hunted(proofs, jobs, timeout))
     if folder:
         check_source(folder)

@@ -140,13 +140,7 @@ class ArenaSlots:
             back = len(room[-1].back)
             return self._take_back(room, back if back * size <= cache else most)
         run = self._to_carve(size)
-        if run is None:
-            return []
-        taken = [*range(run.fresh, min(run.fresh + most * size, run.start + RUN), size)]
-        run.fresh = taken[-1] + size
-        if len(taken) >= LONG_RUN:
-            self._saw("a_long_run_was_carved")
-        return taken
+        return self._carve(run, most) if run else []
 
     def release(self, system: System, run: RunState, slot: int) -> None:
         """The run has the slot back; if none is out, and it is not that which is carved, nobody has the run."""
@@ -184,6 +178,13 @@ class ArenaSlots:
             self._saw("slots_were_taken_in_turn")
             taken = run.back[-most:]
             del run.back[-most:]
+        return taken
+
+    def _carve(self, run: RunState, most: int) -> list[int]:
+        taken = [*range(run.fresh, min(run.fresh + most * run.size, run.start + RUN), run.size)]
+        run.fresh = taken[-1] + run.size
+        if len(taken) >= LONG_RUN:
+            self._saw("a_long_run_was_carved")
         return taken
 
     def _to_carve(self, size: int) -> RunState | None:
