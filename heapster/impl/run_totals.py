@@ -1,9 +1,9 @@
 """What the runs of an arena come to, recomputed, and their slots one by one: for checks, figures, the status dump."""
 
 from .layout import SHOW_BLOCK, SHOW_REGION, WORD
-from .run_layout import FIRST_RUN, RUN_BYTES, RUN_FRESH, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
+from .run_layout import FIRST_RUN, RUN_BYTES, RUN_FREE, RUN_FRESH, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
 from .runs import owner_of_slot, record_of, reservation, size_of_slot, slots_in
-from .stack import is_marked
+from .stack import holds
 
 
 def runs_end(m):
@@ -69,16 +69,17 @@ def runs_hold(m, arena):
 def show_run(m, start, word):
     """Write a line for the run at `start`, which has `word`, and one for each slot that was handed out at some time.
 
-    A slot that waits in a bin, on a remote list or in its run is free there.
+    A slot that its run has back is free there; one that waits in a bin or on a remote list is used, as a block is.
 
     Requires: its arena's lock.
     """
     m.show(SHOW_REGION, start, RUN_BYTES, 0)
+    record = record_of(m, start)
     slot = size_of_slot(word)
     p = start + RUN_BYTES - slots_in(word) * slot
-    while p < m.load(record_of(m, start) + RUN_FRESH):
+    while p < m.load(record + RUN_FRESH):
         used = 1
-        if is_marked(m, p):
+        if holds(m, m.load(record + RUN_FREE), p):
             used = 0
         m.show(SHOW_BLOCK, p, slot, used)
         p = p + slot

@@ -7,7 +7,7 @@ from typing import Any
 from heapster.impl import layout
 from heapster.impl.layout import CALL_KINDS, WORD
 from heapster.model.geometry import HEADER, RUN
-from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger, waiting
+from heapster.model.heap import UNTAKEN, Arena, Heap, Ledger
 from heapster.model.runs import NO_RUNS, Runs
 
 Figures = tuple[int, ...]           # in the order of the words that `stats` writes
@@ -124,12 +124,11 @@ def lines(heap: Heap) -> list[tuple[int, int, int, int]]:
 
 
 def _lines_of_runs(heap: Heap, index: int) -> Iterator[tuple[int, int, int, int]]:
-    """Those of an arena's runs: a slot is free wherever it waits."""
-    free = waiting(heap)
+    """Those of an arena's runs: a slot is free that its run has back."""
     for run in heap.runs.of(index) if heap.runs else ():
         yield (layout.SHOW_REGION, run.start, RUN, 0)
         for slot in run.slots:
-            yield (layout.SHOW_BLOCK, slot, run.size, int(slot not in free and slot not in run.back))
+            yield (layout.SHOW_BLOCK, slot, run.size, int(slot not in run.back))
 
 
 assert len(NOTHING) == 8 + CALL_KINDS

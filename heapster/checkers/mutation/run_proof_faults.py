@@ -289,7 +289,7 @@ WALKS = (
           "    p = start + RUN_BYTES - slots_in(word) * slot + slot\n", "a_run_is_shown_before_its_slots"),
     fault("all slots are shown as used", "run_totals", "            used = 0\n", "            used = 1\n",
           "each_slot_of_a_run_has_a_line"),
-    fault("a run is shown to its end", "run_totals", "    while p < m.load(record_of(m, start) + RUN_FRESH):\n",
+    fault("a run is shown to its end", "run_totals", "    while p < m.load(record + RUN_FRESH):\n",
           "    while p < start + RUN_BYTES:\n", "slots_that_were_never_handed_out_have_no_line"),
     fault("runs are shown from the second on", "run_totals", "    index = next_run(m, arena, FIRST_RUN)\n"
           "    while index < runs_end(m):\n        show_run",

@@ -150,6 +150,8 @@ class SlotsShown:
         self.path, self.r, self.waits = path, SlotsOfRun(path), bool(path.choose(2))
         self.fresh = self.r.end - path.word("new slots", 0, self.r.slots) * self.r.size
         self.r.put("RUN_FRESH", self.fresh)
+        self.back = self.r.stack("slots")
+        self.r.put("RUN_FREE", self.back)
         self.ends = False
         self.lines: list[tuple[Any, ...]] = []
         self.r.m.show = lambda *line: self.lines.append(line)
@@ -173,7 +175,7 @@ class SlotsShown:
         r = self.r
         self.path.claim("slots_that_were_never_handed_out_have_no_line", lambda: not self.ends)
         self.path.claim("each_slot_of_a_run_has_a_line", lambda: p == r.p + r.size and self.are(
-            self.line, (BLOCK_LINE, r.p, r.size, int(not self.waits))) and r.notes.are(("is_marked", r.p)))
+            self.line, (BLOCK_LINE, r.p, r.size, int(not self.waits))) and r.notes.are(("holds", self.back, r.p)))
         raise Over
 
 
@@ -181,7 +183,7 @@ def show_run(source: Any, path: Any) -> None:
     """Any run of each class, a slot at a time."""
     s = SlotsShown(path)
     try:
-        with replaced(source.run_totals, **s.r.notes.answering(is_marked=s.waits)):
+        with replaced(source.run_totals, **s.r.notes.answering(holds=s.waits)):
             cut(source.run_totals.show_run, s)(s.r.m, s.r.start, s.r.word_there)
     except Over:
         return
