@@ -197,6 +197,7 @@ WITH_SPANS = (                  # of what is built with spans
     Written("two arenas get runs", "n2,h64,m24/m24,m500|m24"),
     Written("slots are freed while their owner refills", "n2,h64,m24,m24/m24,m24|f0,f1,e"),
     Written("slots come back to a run while others are taken", "n1,h64,m24,m24/f0,e|m24,f1"),
+    Written("two slots come straight back to their run", "n1,h64,m24,m24,h0/e,f0|f1"),
     Written("two slots come back to one run", "n1,h64,m24,m24/f0,e|f1,e"),
     Written("the last two slots of a run come back", "n1,h1024,m1000,m1000,R0/f0,e|f1,e"),
     Written("the last slot of a run comes back while slots of its class are taken", "n1,h1024,m1000,R0/m1000|f0,e"),
