@@ -395,12 +395,12 @@ STATS_BYTES = STAT_CALLS + CALL_KINDS * WORD
 ALL_ARENAS = -1
 ONLY_MAPPINGS = -2
 
-# What a line of the status dump shows.
-SHOW_ARENA = 1
+SHOW_ARENA = 1                      # what a line of the status dump shows
 SHOW_REGION = 2
 SHOW_BLOCK = 3
 SHOW_MAPPED = 4
 SHOW_UNGUARDED = 5                  # no status: said once
+SHOW_RUN = 6
 
 assert ALIGN & (ALIGN - 1) == 0
 assert PAGE == MIN_THRESHOLD == 1 << PAGE_SHIFT

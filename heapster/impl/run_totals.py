@@ -1,9 +1,8 @@
-"""What the runs of an arena come to, recomputed, and their slots one by one: for checks, figures, the status dump."""
+"""What the runs of an arena come to, recomputed: for checks, figures and the status dump."""
 
-from .layout import SHOW_BLOCK, SHOW_REGION, WORD
-from .run_layout import FIRST_RUN, RUN_BYTES, RUN_FREE, RUN_FRESH, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
+from .layout import SHOW_RUN, WORD
+from .run_layout import FIRST_RUN, RUN_BYTES, RUN_LIVE, RUN_NEXT, RUN_SHIFT, RUNS_AT
 from .runs import owner_of_slot, record_of, reservation, size_of_slot, slots_in
-from .stack import holds
 
 
 def runs_end(m):
@@ -66,32 +65,15 @@ def runs_hold(m, arena):
     return total
 
 
-def show_run(m, start, word):
-    """Write a line for the run at `start`, which has `word`, and one for each slot that was handed out at some time.
-
-    A slot that its run has back is free there; one that waits in a bin or on a remote list is used, as a block is.
-
-    Requires: its arena's lock.
-    """
-    m.show(SHOW_REGION, start, RUN_BYTES, 0)
-    record = record_of(m, start)
-    slot = size_of_slot(word)
-    p = start + RUN_BYTES - slots_in(word) * slot
-    while p < m.load(record + RUN_FRESH):
-        used = 1
-        if holds(m, m.load(record + RUN_FREE), p):
-            used = 0
-        m.show(SHOW_BLOCK, p, slot, used)
-        p = p + slot
-
-
 def show_runs(m, arena):
-    """Write the status of the arena's runs, by their addresses.
+    """Write a line for each of the arena's runs, by their addresses: its slots' size, and how many are out.
 
     Requires: the arena's lock.
     """
     base = reservation(m)
     index = next_run(m, arena, FIRST_RUN)
     while index < runs_end(m):
-        show_run(m, base + (index << RUN_SHIFT), m.load_relaxed(base + index * WORD))
+        word = m.load_relaxed(base + index * WORD)
+        start = base + (index << RUN_SHIFT)
+        m.show(SHOW_RUN, start, size_of_slot(word), slots_of_run(m, start, word, False))
         index = next_run(m, arena, index + 1)

@@ -75,7 +75,8 @@ def test_each_build_reads_the_source_as_it_says() -> None:
     with opened(build=Build.BLOCKS) as blocks:
         assert blocks.run_layout.SPANS == 1
         assert blocks.malloc.is_reserved(None, 0) is False
-        assert all(hasattr(blocks.runs, name) or hasattr(blocks.run_totals, name) for name in WITHOUT_RESERVATION)
+        homes = blocks.runs, blocks.run_totals, blocks.lifecycle
+        assert all(any(hasattr(home, name) for home in homes) for name in WITHOUT_RESERVATION)
     assert build_of(PROOFS[0], spans=False) is Build.PLAIN
 
 

@@ -21,7 +21,7 @@ STEPS = len(TRACE)
 # A run of slots with one of each state; two of another class, of which one empties and goes to the pool.
 WITH_RUNS = parse("growth 4096; cache 256; a = malloc(40); b = malloc(60); c = malloc(60); d = malloc(60); free(b); "
                   "e = malloc(60); f = malloc(60); free(c); free(d); free(e); free(f); h = malloc(60); "
-                  "g = malloc(2000); " + "; ".join(f"a{n} = malloc(1000)" for n in range(66)) + "; "
+                  "g = malloc(2000); cache 1024; " + "; ".join(f"a{n} = malloc(1000)" for n in range(66)) + "; "
                   + "; ".join(f"free(a{n})" for n in range(66)))
 FINDING = Finding(
     "5eed0001", "structure_diverges", "a <b>bold</b> title & more",

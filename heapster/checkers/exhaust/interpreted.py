@@ -129,9 +129,9 @@ class InterpretedEngine:
         return steps[len(steps) - more:]
 
     def _words(self, lockstep: Lockstep, count: int) -> Iterator[int]:
-        """The moves without a refusal."""
-        live = [handle for handle in range(count) if lockstep.pointers.get(handle)
-                and lockstep.pointers[handle] in lockstep.live]
+        """The moves without a refusal; of the handles that a block had, it is taken by the last."""
+        last = {lockstep.pointers.get(handle): handle for handle in range(count)}
+        live = [handle for pointer, handle in last.items() if pointer and pointer in lockstep.live]
         for number, call in enumerate(self._scope.alphabet):
             yield Move(number, NO_HANDLE, 0).word
             for handle in live if OPERATIONS[call.verb].operand else ():

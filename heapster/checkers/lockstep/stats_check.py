@@ -119,16 +119,8 @@ def lines(heap: Heap) -> list[tuple[int, int, int, int]]:
         for region in arena.regions:
             found.append((layout.SHOW_REGION, region.address, region.end - region.start, 0))
             found += [(layout.SHOW_BLOCK, b.address, b.size, int(b.used)) for b in region.blocks]
-        found += _lines_of_runs(heap, arena.index)
+        found += [(layout.SHOW_RUN, run.start, run.size, run.out) for run in (heap.runs or NO_RUNS).of(arena.index)]
     return found + [(layout.SHOW_MAPPED, m.start, m.length, int(m.used)) for m in heap.mapped]
-
-
-def _lines_of_runs(heap: Heap, index: int) -> Iterator[tuple[int, int, int, int]]:
-    """Those of an arena's runs: a slot is free that its run has back."""
-    for run in heap.runs.of(index) if heap.runs else ():
-        yield (layout.SHOW_REGION, run.start, RUN, 0)
-        for slot in run.slots:
-            yield (layout.SHOW_BLOCK, slot, run.size, int(slot not in run.back))
 
 
 assert len(NOTHING) == 8 + CALL_KINDS

@@ -285,20 +285,13 @@ WALKS = (
           "        total = total + RUN_BYTES\n        index = next_run(m, arena, index + 1)\n"
           "    return total + RUN_BYTES\n",
           "what_all_runs_hold_is_answered"),
-    fault("a run is shown from its second slot on", "run_totals", "    p = start + RUN_BYTES - slots_in(word) * slot\n",
-          "    p = start + RUN_BYTES - slots_in(word) * slot + slot\n", "a_run_is_shown_before_its_slots"),
-    fault("all slots are shown as used", "run_totals", "            used = 0\n", "            used = 1\n",
-          "each_slot_of_a_run_has_a_line"),
-    fault("a run is shown to its end", "run_totals", "    while p < m.load(record + RUN_FRESH):\n",
-          "    while p < start + RUN_BYTES:\n", "slots_that_were_never_handed_out_have_no_line"),
     fault("runs are shown from the second on", "run_totals", "    index = next_run(m, arena, FIRST_RUN)\n"
-          "    while index < runs_end(m):\n        show_run",
-          "    index = next_run(m, arena, FIRST_RUN + 1)\n    while index < runs_end(m):\n        show_run",
+          "    while index < runs_end(m):\n        word = m.load_relaxed(base + index * WORD)\n        start",
+          "    index = next_run(m, arena, FIRST_RUN + 1)\n"
+          "    while index < runs_end(m):\n        word = m.load_relaxed(base + index * WORD)\n        start",
           "runs_are_shown_from_the_first"),
-    fault("each second run is shown", "run_totals",
-          "m.load_relaxed(base + index * WORD))\n        index = next_run(m, arena, index + 1)\n",
-          "m.load_relaxed(base + index * WORD))\n        index = next_run(m, arena, index + 2)\n",
-          "each_run_is_shown_once"),
+    fault("slots that are not out are shown as used", "run_totals", "slots_of_run(m, start, word, False))\n",
+          "slots_of_run(m, start, word, True))\n", "each_run_is_shown_once"),
     fault("runs are not shown", "stats", "        if SPANS != 0:\n            show_runs(m, arena)\n", "",
           "runs_are_shown_under_the_lock"),
 )

@@ -40,7 +40,7 @@ from heapster.checkers.proofs.notes import Notes
 from heapster.checkers.proofs.placement import Over
 from heapster.machine.symbolic import HIGHEST, LOWEST
 
-ARENA_LINE, REGION_LINE, BLOCK_LINE, MAPPED_LINE = 1, 2, 3, 4
+ARENA_LINE, REGION_LINE, BLOCK_LINE, MAPPED_LINE, RUN_LINE = 1, 2, 3, 4, 6
 
 
 class ShownHeap(Window):

@@ -396,7 +396,8 @@ PROOFS = (
     _proof("spans.span_with_room", span_with_room, a_span_is_made_where_none_has_room="else the first of the list"),
     Proof("spans.make_span", ANY_HEAP, make_span, {
         "a_refused_span_changes_nothing":
-            "NULL only if the system refused, and then nothing has changed but what the vault has to spare"}, more={
+            "NULL only if the system refused, and then nothing has changed but what the vault has to spare, or holds "
+            "because the system does not take it back"}, more={
         "a_span_has_a_record_pages_and_the_table": "in this order"}),
     _proof("spans.drop_span", drop_span,
            a_dropped_span_is_unlisted_and_forgotten="or the table leads to it as before, where the system refuses",

@@ -5,7 +5,7 @@ from typing import Any
 
 from heapster.checkers.proofs import ANY_HEAP, Proof
 from heapster.checkers.proofs.callee_contracts import replaced
-from heapster.checkers.proofs.dump import BLOCK_LINE, REGION_LINE, arena_shown
+from heapster.checkers.proofs.dump import RUN_LINE, arena_shown
 from heapster.checkers.proofs.layout_spec import RUNS, only
 from heapster.checkers.proofs.loops import cut
 from heapster.checkers.proofs.placement import Over
@@ -143,75 +143,35 @@ def runs_hold(source: Any, path: Any) -> None:
         path.claim("what_all_runs_hold_is_answered", lambda: w.is_answered(total))
 
 
-class SlotsShown:
-    """The loop over the slots of a run that were handed out at some time, cut: any is next, or none."""
-
-    def __init__(self, path: Any) -> None:
-        self.path, self.r, self.waits = path, SlotsOfRun(path), bool(path.choose(2))
-        self.fresh = self.r.end - path.word("new slots", 0, self.r.slots) * self.r.size
-        self.r.put("RUN_FRESH", self.fresh)
-        self.back = self.r.stack("slots")
-        self.r.put("RUN_FREE", self.back)
-        self.ends = False
-        self.lines: list[tuple[Any, ...]] = []
-        self.r.m.show = lambda *line: self.lines.append(line)
-        self.line = (REGION_LINE, self.r.start, RUN, 0)
-
-    def are(self, *lines: tuple[Any, ...]) -> bool:
-        """Whether just these lines were written, and no word."""
-        return self.lines == list(lines) and only(self.r.m)
-
-    def enter(self, p: Any) -> list[Any]:
-        """The run's own line comes first; it begins with the first slot."""
-        first = self.r.end - self.r.slots * self.r.size
-        self.path.claim("a_run_is_shown_before_its_slots", lambda: p == first and self.are(self.line))
-        self.ends = bool(self.path.choose(2))
-        if not self.ends:
-            self.path.require(self.r.p, "<", self.fresh)
-        return [self.fresh if self.ends else self.r.p]
-
-    def again(self, p: Any) -> None:
-        """The slot has a line, and the next is next."""
-        r = self.r
-        self.path.claim("slots_that_were_never_handed_out_have_no_line", lambda: not self.ends)
-        self.path.claim("each_slot_of_a_run_has_a_line", lambda: p == r.p + r.size and self.are(
-            self.line, (BLOCK_LINE, r.p, r.size, int(not self.waits))) and r.notes.are(("holds", self.back, r.p)))
-        raise Over
-
-
-def show_run(source: Any, path: Any) -> None:
-    """Any run of each class, a slot at a time."""
-    s = SlotsShown(path)
-    try:
-        with replaced(source.run_totals, **s.r.notes.answering(holds=s.waits)):
-            cut(source.run_totals.show_run, s)(s.r.m, s.r.start, s.r.word_there)
-    except Over:
-        return
-    path.claim("slots_that_were_never_handed_out_have_no_line", lambda: s.ends and s.are(s.line))
-
-
 class ShownRuns(Summed):
     """The same walk, in which each run is shown."""
+
+    def __init__(self, path: Any) -> None:
+        super().__init__(path, ("runs_are_shown_from_the_first", "each_run_is_shown_once"))
+        self.lines: list[tuple[Any, ...]] = []
+        self.r.m.show = lambda *line: self.lines.append(line)
+        self.out = path.word("slots", 0, self.r.slots)
 
     def enter(self, index: Any, total: Any = 0) -> list[Any]:
         """It begins with the arena's first."""
         return super().enter(index, total)[:1]
 
     def again(self, index: Any, total: Any = 0) -> None:
-        """The run is shown, by its start and its word; the arena's next is next."""
+        """The run is shown, its slots' size and how many are out; the arena's next is next."""
         r = self.r
         self.path.claim(self.names[1], lambda: index == self.after and only(r.m) and r.notes.are(
-            ("next_run", r.arena, FIRST_RUN), ("show_run", r.start, r.word_there), ("next_run", r.arena, r.run + 1)))
+            ("next_run", r.arena, FIRST_RUN), ("slots_of_run", r.start, r.word_there, False),
+            ("next_run", r.arena, r.run + 1)) and self.lines == [(RUN_LINE, r.start, r.size, self.out)])
         raise Over
 
 
 def show_runs(source: Any, path: Any) -> None:
     """Any number of runs of each class."""
-    w = ShownRuns(path, ("runs_are_shown_from_the_first", "each_run_is_shown_once"))
-    with replaced(source.run_totals, **w.r.notes.answering(show_run=0)):
+    w = ShownRuns(path)
+    with replaced(source.run_totals, **w.r.notes.answering(slots_of_run=w.out)):
         ended, _ = w.run(source, source.run_totals.show_runs)
     if ended:
-        path.claim("each_run_is_shown_once", lambda: w.ends and only(w.r.m))
+        path.claim("each_run_is_shown_once", lambda: w.ends and not w.lines and only(w.r.m))
 
 
 def show_arena(source: Any, path: Any) -> None:
@@ -242,13 +202,9 @@ PROOFS = (
            held_runs_are_counted_from_the_first="with nothing before it",
            each_run_holds_its_bytes="each turn adds those of one; no word changes",
            what_all_runs_hold_is_answered="at the end; no word changes"),
-    _proof("run_totals.show_run", show_run,
-           a_run_is_shown_before_its_slots="with its length; the first slot is first",
-           each_slot_of_a_run_has_a_line="each turn shows a slot, its size and whether it is used, and goes on",
-           slots_that_were_never_handed_out_have_no_line="it ends before them; no word changes"),
     _proof("run_totals.show_runs", show_runs,
            runs_are_shown_from_the_first="with nothing before it",
-           each_run_is_shown_once="each turn shows one, by its start and its word; no word changes"),
-    _proof("stats.show_arena", show_arena,
-           runs_are_shown_under_the_lock="those of an open arena, after its regions"),
+           each_run_is_shown_once="each turn shows one, its slots' size and how many are out; no word changes"),
+    Proof("stats.show_arena", ANY_HEAP, show_arena, suffix="_with_runs", spans=True, more={
+        "runs_are_shown_under_the_lock": "those of an open arena, after its regions"}),
 )

@@ -140,7 +140,7 @@ void heapster_stats(struct heapster_stats *out);
    Returns 0; or -1, with *out as it was, for an arena that cannot exist. */
 int heapster_arena_stats(int arena, struct heapster_stats *out);
 
-/* Writes every region and block of the heap to stderr, a line each. */
+/* Writes every region, block and run of slots of the heap to stderr, a line each. */
 void heapster_status(void);
 
 #ifdef __cplusplus

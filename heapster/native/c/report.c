@@ -65,6 +65,10 @@ __attribute__((visibility("hidden"))) void heapster_show(word kind, word address
     case SHOW_BLOCK:
         SAY(STDERR_FILENO, TEXT("    0x"), HEX(address), TEXT("  "), DECIMAL(size), TEXT(used ? "  used" : "  free"));
         break;
+    case SHOW_RUN:
+        SAY(STDERR_FILENO, TEXT("  run at 0x"), HEX(address), TEXT(": slots of "), DECIMAL(size), TEXT(" bytes, "),
+            DECIMAL(used), TEXT(" used"));
+        break;
     case SHOW_UNGUARDED:
         SAY(STDERR_FILENO, TEXT("heapster: no guard of "), DECIMAL(size),
             TEXT(" bytes, for lack of mappings: from here on memory may lie beside other memory"));
