@@ -15,14 +15,12 @@ from heapster.checkers.mutation.fault import Kill
 from heapster.checkers.mutation.missed import missed
 from heapster.checkers.mutation.proof_faults import FAULTS
 from heapster.checkers.proofs import Proof
-from heapster.checkers.proofs.builds import Build
 from heapster.checkers.proofs.catalogue import ASSUMED, PROOFS, is_known, selected, theorems
 from heapster.checkers.proofs.counterexample import parse, refuted, replays
-from heapster.checkers.proofs.dependencies import Sources
-from heapster.checkers.proofs.kept import KeptProofs
+from heapster.checkers.proofs.kept import kept_proofs
 from heapster.checkers.proofs.replay import PathReplay
 from heapster.checkers.proofs.runner import Proved, Runner, TheoremResult, target_of
-from heapster.checkers.proofs.source import check_source, opened
+from heapster.checkers.proofs.source import check_source
 from heapster.checkers.proofs.unproved import UNPROVED
 from heapster.checkers.targets.source import holds_source, root_in
 from heapster.checkers.targets.target import UNSET, Target, built
@@ -90,8 +88,7 @@ def command(words: tuple[str, ...], timeout: float | None, write: Path | None, j
     if folder:
         check_source(folder)
     target = target_of(folder, spans=spans)
-    with opened(folder, Build.RUNS if spans else Build.PLAIN) as source, opened(folder, Build.RUNS) as runs:
-        kept = KeptProofs(Sources(source), Sources(runs), fresh=fresh or cross_check)
+    with kept_proofs(folder, spans=spans, fresh=fresh or cross_check) as kept:
         pool = pool_of(given, needs=target.paths) if given["scheduler"] else None
         run = proved(proofs, Runner(timeout, jobs, folder, kept=kept, cross_check=cross_check, pool=pool, spans=spans))
     if kept.trouble:

@@ -9,21 +9,17 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-from heapster.checkers.proofs.builds import Build
 from heapster.checkers.proofs.catalogue import selected
-from heapster.checkers.proofs.dependencies import Sources
-from heapster.checkers.proofs.kept import KeptProofs
+from heapster.checkers.proofs.kept import kept_proofs
 from heapster.checkers.proofs.runner import Proved, Runner, target_of
-from heapster.checkers.proofs.source import opened
-from heapster.native.spans import SHIPPED
 
 LONGEST = 100.0                 # seconds of processor time for one proof; whole ones take less
 
 
 def first_refuted(folder: Path | None = None, *names: str) -> str:
     """The theorem that is refuted first, in words, of those named or of all; nothing if none is."""
-    with opened(folder, Build.RUNS if SHIPPED else Build.PLAIN) as source, opened(folder, Build.RUNS) as spans:
-        runner = Runner(LONGEST, 1, folder, kept=KeptProofs(Sources(source), Sources(spans)))
+    with kept_proofs(folder) as kept:
+        runner = Runner(LONGEST, 1, folder, kept=kept)
         for outcome in chain.from_iterable(runner.run(selected(names, thorough=False))):
             if outcome.verdict is Proved.REFUTED:
                 return f"REFUTED {outcome.theorem.name} of {target_of(folder)}"

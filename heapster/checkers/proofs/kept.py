@@ -8,14 +8,19 @@ is said again of a source on which that digest is the same.
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from heapster.checkers.mutation.fault import Origin
 from heapster.checkers.proofs import Proof
+from heapster.checkers.proofs.builds import Build
 from heapster.checkers.proofs.dependencies import Names, Sources, Unkeyed, changed_since, key
+from heapster.checkers.proofs.source import opened
 from heapster.files import write_whole
 from heapster.native.cache import digest, directory
+from heapster.native.spans import SHIPPED
 
 MOST = 8                            # sources of which a proof is kept, the last first
 
@@ -97,6 +102,14 @@ class KeptProofs:
             return [_entry(row) for row in rows] if kept["sum"] == _sum(rows) else []
         except (OSError, ValueError, KeyError, TypeError):
             return []
+
+
+@contextmanager
+def kept_proofs(origin: Origin = None, *, spans: bool = SHIPPED, fresh: bool = False) -> Iterator[KeptProofs]:
+    """What was proved of the source as it is built so, while that is open."""
+    with opened(origin, Build.RUNS if spans else Build.PLAIN) as source, opened(origin, Build.RUNS) as runs:
+        yield KeptProofs(Sources(source), Sources(runs), fresh=fresh)
+
 
 
 def _is_same(entry: KeptProof, sources: Sources) -> bool:
